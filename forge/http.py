@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from forge.errors import ForgeAway, ForgeRefused, NoForge, RateLimited
 
 if TYPE_CHECKING:
-    pass
+    import httpx2
 
 Provider: TypeAlias = Literal["github", "gitlab", "gitea"]
 
@@ -19,6 +19,8 @@ _SECONDS = 20.0
 _TRIES = 3
 _AGAIN = (500, 502, 503, 504)
 _MOST_BYTES = 8 * 1024 * 1024
+_MOST_LOG, _LOG_SECONDS = 256 * 1024, 60.0
+"""Bytes of the end of a log that are kept, and how long it may take to come."""
 _MOST_PAGES = 50
 _MOST_KEPT = 16 * 1024 * 1024
 """Bytes of answers that are kept for the next time they are asked for."""
@@ -95,17 +97,20 @@ class ForgeClient:
         return self._json(verb, path, self._once(verb, path, {}, {} if values is None else dict(values), {}))
 
     def log(self, path: str) -> str:
-        """A log, which the forge may keep elsewhere: no token goes there."""
-        answer = self._asked("GET", path, {})
-        if 300 <= answer.status < 400:
-            import httpx2
+        """The end of a log, which may be of any length and be kept elsewhere: no token goes there. Where it cannot be
+        read, that is said in its place."""
+        import httpx2
 
-            try:
-                got = httpx2.get(answer.headers["location"], timeout=_SECONDS, follow_redirects=True)
-            except (httpx2.HTTPError, KeyError) as problem:
-                return f"(the log cannot be read: {problem})"
-            return got.text if got.is_success else f"(the log cannot be read: HTTP {got.status_code})"
-        return answer.text
+        self._must_not_rest()
+        try:
+            with self._http.stream("GET", path) as got:
+                if not got.has_redirect_location:
+                    return _end_of(got)
+                elsewhere = str(got.url.join(got.headers["location"]))
+            with httpx2.stream("GET", elsewhere, timeout=_SECONDS, follow_redirects=True) as got:
+                return _end_of(got)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as problem:
+            return f"(the log cannot be read: {problem})"
 
     def _asked(self, verb: str, path: str, query: Mapping[str, str]) -> Answer:
         """Ask for something, a few times if need be; what has not changed since the last time is not sent again."""
@@ -137,8 +142,7 @@ class ForgeClient:
     ) -> Answer:
         import httpx2
 
-        if (left := self._rests_until - time.monotonic()) > 0:
-            raise RateLimited(self.place, left)
+        self._must_not_rest()
         try:
             with self._http.stream(verb, path, params=dict(query) or None, json=body, headers=more) as got:
                 read = bytearray()
@@ -155,6 +159,10 @@ class ForgeClient:
         if answer.status >= 400:
             raise ForgeRefused(f"{verb} {path}", answer.status, _said(answer))
         return answer
+
+    def _must_not_rest(self) -> None:
+        if (left := self._rests_until - time.monotonic()) > 0:
+            raise RateLimited(self.place, left)
 
     def _keep_limits(self, answer: Answer) -> None:
         """Ask nothing more until the forge says so. Raises `RateLimited` for an answer that says nothing else."""
@@ -183,6 +191,17 @@ class ForgeClient:
             return json.loads(answer.body) if answer.body.strip() else None
         except ValueError:
             raise NoForge(f"{verb} {path}", answer.text) from None
+
+
+def _end_of(log: httpx2.Response) -> str:
+    if not log.is_success:
+        return f"(the log cannot be read: HTTP {log.status_code})"
+    end, begun = b"", time.monotonic()
+    for part in log.iter_bytes():
+        end = (end + part)[-_MOST_LOG:]
+        if time.monotonic() - begun > _LOG_SECONDS:
+            break
+    return end.decode("utf-8", "replace")
 
 
 def _said(answer: Answer) -> str:
