@@ -148,6 +148,7 @@ def test_a_collector_that_is_away_holds_up_nothing_and_is_told_once(monkeypatch:
     assert [what.partition(";")[0] for what in told] == ["traces cannot be sent", "traces are sent again"]
 
 
+@pytest.mark.long
 def test_without_the_setting_nothing_is_imported_and_nothing_happens() -> None:
     with tracing.trace("t-1.0"), tracing.span("step") as note:
         note(passed=True)

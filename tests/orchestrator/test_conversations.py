@@ -241,7 +241,8 @@ def test_who_says_twice_that_it_cannot_go_on_is_not_asked_again(make_house: Make
     assert [role_of(request) for request in server.requests].count("developer") == 2
 
 
-@pytest.mark.parametrize("kind", ["tests", pytest.param("feature", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["tests", "feature"])
 def test_what_the_reviewer_wants_of_the_tests_goes_to_qa(make_house: MakeHouse, kind: str) -> None:
     more = "\n\ndef test_more() -> None:\n    assert {}\n"
     claim = "half(8) == 4" if kind == "tests" else "add(2, 2) == 4"

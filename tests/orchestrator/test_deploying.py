@@ -175,6 +175,7 @@ def test_production_waits_for_a_word_and_takes_what_staging_has(make_house: Make
     assert live and live.commit == first
 
 
+@pytest.mark.long
 def test_what_the_owner_puts_right_is_tried_again_as_it_was(make_house: MakeHouse, host: TestHost) -> None:
     house = a_house(make_house, host)
     first = git(house.repository, "rev-parse", "HEAD")

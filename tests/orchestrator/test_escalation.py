@@ -186,6 +186,7 @@ def test_developer_and_reviewer_who_do_not_agree_are_stopped_and_the_owner_can_h
     assert len(escalations(server)) == 1
 
 
+@pytest.mark.long
 def test_a_small_model_is_not_asked_what_to_do_but_code_keeps_the_lesson(make_house: MakeHouse) -> None:
     house, server = make_house(team(code=["```python\ndef shares(total, parts):\n    return 0\n```"]), **SMALL,
                                orchestrator=ONCE)  # fmt: skip

@@ -134,7 +134,7 @@ def to_previous_revision(file: Path) -> None:
         for (table,) in connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall():
             if table in ("alembic_version", "sqlite_sequence"):
                 continue
-            columns = ", ".join(row[1] for row in connection.execute(f"PRAGMA main.table_info({table})"))
+            columns = ", ".join(f'"{row[1]}"' for row in connection.execute(f"PRAGMA main.table_info({table})"))
             if table == "audit_chain":  # the migration made its one row, which may only move forward
                 connection.execute(f"UPDATE main.{table} SET ({columns}) = (SELECT {columns} FROM newer.{table})")
             else:

@@ -27,6 +27,7 @@ def test_a_repository_without_tests_gets_its_first_ones(make_house: MakeHouse) -
     assert "tests/test_add.py" in git(house.repository, "ls-tree", "-r", "--name-only", "agents/integration")
 
 
+@pytest.mark.long
 def test_names_of_files_that_are_no_utf_8_are_shown_as_they_can_be_and_left_alone(make_house: MakeHouse) -> None:
     odd = ("caf\udce9.txt", "\udcff\udcfe/n\udce9.md", "caf\udce9.py")
     developer: Script = (

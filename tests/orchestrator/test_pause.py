@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from memory import TaskStatus
 from tests.cli.commands import entries, entry, error_of, look
 from tests.orchestrator.conftest import MakeHouse
@@ -39,6 +41,7 @@ def test_a_paused_agent_begins_nothing_until_it_is_resumed_over_a_restart_too(ma
     assert told == ["agent paused", "agent resumed"]
 
 
+@pytest.mark.long
 def test_everything_is_paused_and_goes_on_where_it_was_over_a_restart_too(make_house: MakeHouse) -> None:
     house, server = make_house(team())
     error_of(house.cli("resume"), 1)

@@ -288,6 +288,7 @@ def test_nothing_of_the_repository_is_run_for_a_plan_without_leave(make_house: M
         house.wait_for(waiting.id, TaskStatus.COMPLETED)
 
 
+@pytest.mark.long
 def test_product_looks_where_a_developer_without_tools_has_to_write(make_house: MakeHouse) -> None:
     """Its model calls tools and the developer's does not. It is killed in the middle, and asked nothing twice."""
     task = "People who calculate with this want the sum of two numbers as well: `add(a, b)`. `add(1, 2)` returns `3`."

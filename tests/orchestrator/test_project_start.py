@@ -194,6 +194,7 @@ def test_a_text_becomes_a_specification_a_discussion_a_note_and_work_that_lands(
     assert part.id in plain
 
 
+@pytest.mark.long
 def test_in_an_empty_repository_the_skeleton_lands_first(make_house: MakeHouse) -> None:
     skeleton: Told = {
         "language": "python", "package": "arith", "command": "arith", "summary": 'Sums in a "terminal" \\ here.',

@@ -140,6 +140,7 @@ def test_about_a_task_that_stopped_it_is_the_answer_that_was_missing(make_house:
     assert entries(house, "chat") == []
 
 
+@pytest.mark.long
 def test_what_cannot_be_told_is_refused_and_what_is_told_is_bounded(make_house: MakeHouse) -> None:
     house, server = make_house(answers(team()))
     error_of(house.cli("tell", "nobody", "hello"), 2)

@@ -118,6 +118,7 @@ def test_an_example_that_holds_today_is_for_qa_to_judge(make_house: MakeHouse) -
     assert "double(4) == 8: it holds already" in server.requests[0].messages[0].text
 
 
+@pytest.mark.long
 def test_new_tests_have_to_be_where_the_suite_looks(make_house: MakeHouse) -> None:
     def create(path: str) -> Call:
         return ("create_file", {"path": path, "content": QA_TESTS})

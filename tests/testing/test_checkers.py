@@ -56,6 +56,7 @@ DOCUMENTED = {
 }
 
 
+@pytest.mark.long
 def test_what_flake8_and_builds_of_documentation_say(tmp_path: Path, tree: Tree) -> None:
     sandbox = Sandbox("required")
     runner, environments = TestRunner(sandbox), EnvironmentManager(tmp_path / "data", sandbox)

@@ -150,6 +150,7 @@ def test_each_project_is_tested_in_its_own_environment(
     assert suite.baseline("refs/remotes/origin/main", "t") == baseline, "it is stored"
 
 
+@pytest.mark.long
 def test_a_slow_machine_is_no_sign_that_tests_notice_a_fault(
     manager: EnvironmentManager, runner: TestRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
