@@ -754,7 +754,6 @@ class ThreadState(Shape):
     seen: str = ""
     heard: list[str] = []
     said: list[str] = []
-    commit: str = ""
     checked: str = ""
     merged_as: str = ""
     feedback: list[Feedback] = []

@@ -38,7 +38,8 @@ from memory.database.schema import activity_logs, attempts, audit_chain, model_c
 from memory.tables.audit import link
 from monitoring.errors import FailureReason
 from owner.way_in import announced, digest_of, make_link
-from tests.orchestrator.house import eventually, team
+from tests.orchestrator.house import eventually
+from tests.orchestrator.scripts import team
 from tests.support import ScriptedModelServer, as_reply
 
 AIMS = {

@@ -35,7 +35,8 @@ from pydantic import BaseModel
 from sqlalchemy import make_url
 
 from memory import ENDED, TaskStatus
-from tests.orchestrator.house import Daemon, House, children, git, make_repository, team
+from tests.orchestrator.house import Daemon, House, children, git, make_repository
+from tests.orchestrator.scripts import team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 _SHORTEST, _LONGEST = 0.3, 6.0

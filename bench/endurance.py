@@ -26,7 +26,8 @@ import psutil
 from pydantic import BaseModel
 
 from memory import ENDED, Task, TaskStatus, new_task_id
-from tests.orchestrator.house import Daemon, House, make_repository, team
+from tests.orchestrator.house import Daemon, House, make_repository
+from tests.orchestrator.scripts import team
 from tests.support import Request, ScriptedModelServer
 
 _MODULES = 20

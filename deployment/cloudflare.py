@@ -121,7 +121,7 @@ class Cloudflare:
             raise ProgramMissing(f"wrangler is not on the daemon's machine; {told}")
         named = ["--config", chosen.config, "--name", chosen.service]
         if chosen.worker_environment:  # its name is added to that of the worker, unless the file names it
-            named = ["--config", chosen.config, "--env", chosen.worker_environment, "--name", chosen.service]
+            named += ["--env", chosen.worker_environment]
         assert chosen.token
         with tempfile.TemporaryDirectory(prefix="deploy-") as home:  # nobody's sign-in counts but the token
             variables = {

@@ -20,7 +20,8 @@ from memory import Person, Role, TaskStatus, utc_now
 from owner import actions
 from owner.way_in import announced
 from tests.api.browser import browsing, link_to
-from tests.orchestrator.house import Held, House, git, make_repository, team
+from tests.orchestrator.house import House, git, make_repository
+from tests.orchestrator.scripts import Held, team
 from tests.support import Answer, Request, ScriptedModelServer
 
 IMAGES = Path(__file__).with_name("images")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forge.github import GitHub, _person, _place, lacking
+from forge.github import GitHub, person_of, place_of
 from forge.models import Checks, Issue, Remark, Request
 
 
@@ -16,7 +16,7 @@ class Gitea(GitHub):
             "/issues": ("issues", "issue: read and write"),
             "/pulls": ("pull requests", "repository: read and write"),
         }
-        return lacking(self._client, self._at, looked)
+        return self._client.unreadable(self._at, looked)
 
     def issues(self, label: str) -> list[Issue]:
         rows = self._all("/issues", state="open", type="issues", labels=label)
@@ -29,9 +29,9 @@ class Gitea(GitHub):
             if each["state"] == "PENDING":
                 continue
             wants = each["state"] == "REQUEST_CHANGES"
-            found.append(Remark(f"r{each['id']}", _person(each["user"]), each["body"] or "", wants_changes=wants))
+            found.append(Remark(f"r{each['id']}", person_of(each["user"]), each["body"] or "", wants_changes=wants))
             found += [
-                Remark(f"l{line['id']}", _person(line["user"]), line["body"] or "", place=_place(line))
+                Remark(f"l{line['id']}", person_of(line["user"]), line["body"] or "", place=place_of(line))
                 for line in self._client.get(f"{self._at}/pulls/{number}/reviews/{each['id']}/comments") or []
             ]
         return found

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from forge.errors import ForgeRefused
 from forge.http import ForgeClient
 from forge.models import Access, Checks, Issue, Person, Remark, Request, Thread
 from forge.pipelines import GitHubActions, checks_of
@@ -21,7 +20,6 @@ class GitHub:
 
     def __init__(self, client: ForgeClient, repository: str) -> None:
         self._client, self._repository = client, repository
-        self.place = client.place
         self._at = f"/repos/{repository}"
 
     def close(self) -> None:
@@ -44,7 +42,7 @@ class GitHub:
             "/pulls": ("pull requests", "Pull requests: read and write"),
             "/actions/runs": ("pipelines", "Actions: read"),
         }
-        return lacking(self._client, self._at, looked)
+        return self._client.unreadable(self._at, looked)
 
     def has_label(self, name: str) -> bool:
         return any(each["name"].lower() == name.lower() for each in self._all("/labels"))
@@ -59,7 +57,7 @@ class GitHub:
 
     def remarks(self, thread: Thread, number: int) -> list[Remark]:
         said = [
-            Remark(f"c{each['id']}", _person(each["user"]), each["body"] or "")
+            Remark(f"c{each['id']}", person_of(each["user"]), each["body"] or "")
             for each in self._all(f"/issues/{number}/comments")
         ]
         return said + self._reviews(number) if thread == "request" else said
@@ -68,7 +66,7 @@ class GitHub:
         found = [
             Remark(
                 f"r{each['id']}",
-                _person(each["user"]),
+                person_of(each["user"]),
                 each["body"] or "",
                 wants_changes=each["state"] in ("CHANGES_REQUESTED", "REQUEST_CHANGES"),
             )
@@ -76,7 +74,7 @@ class GitHub:
             if each["state"] != "PENDING"
         ]
         return found + [
-            Remark(f"l{each['id']}", _person(each["user"]), each["body"] or "", place=_place(each))
+            Remark(f"l{each['id']}", person_of(each["user"]), each["body"] or "", place=place_of(each))
             for each in self._all(f"/pulls/{number}/comments")
         ]
 
@@ -118,7 +116,7 @@ class GitHub:
             number=found["number"],
             title=found["title"] or "",
             body=found["body"] or "",
-            author=_person(found["user"]),
+            author=person_of(found["user"]),
             labels=[each["name"] for each in found["labels"] or []],
             is_open=found["state"] == "open",
             updated=str(found["updated_at"]),
@@ -141,22 +139,12 @@ class GitHub:
         )
 
 
-def lacking(client: ForgeClient, at: str, looked: Mapping[str, tuple[str, str]]) -> dict[str, str]:
-    """Which parts of a repository the token cannot read, and what it would need for them."""
-    found = {}
-    for path, (what, needed) in looked.items():
-        try:
-            client.get(at + path)
-        except ForgeRefused as refused:
-            found[what] = f"{needed} (HTTP {refused.status})"
-    return found
-
-
-def _person(found: Mapping[str, Any] | None) -> Person:
+def person_of(found: Mapping[str, Any] | None) -> Person:
     """Who it was; an account that was deleted is nobody."""
     return Person(found["id"], str(found["login"])) if found else Person(0, "")
 
 
-def _place(found: Mapping[str, Any]) -> str:
+def place_of(found: Mapping[str, Any]) -> str:
+    """The file and line that a note is about."""
     line = found.get("line") or found.get("original_line") or found.get("position")
     return f"{found.get('path') or ''}:{line}" if line else str(found.get("path") or "")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from forge.github import lacking
 from forge.http import ForgeClient
 from forge.models import Access, Checks, Issue, Person, Remark, Request, RequestState, Thread
 from forge.pipelines import GitLabCi, checks_of
@@ -22,7 +21,6 @@ class GitLab:
 
     def __init__(self, client: ForgeClient, repository: str) -> None:
         self._client, self._repository = client, repository
-        self.place = client.place
         self._at = f"/projects/{quote(repository, safe='')}"
 
     def close(self) -> None:
@@ -42,7 +40,7 @@ class GitLab:
             repository=str(found["path_with_namespace"]),
             may_push=max(levels) >= _DEVELOPER if levels else None,
             scopes=token.get("scopes") or [],
-            lacks=lacking(self._client, self._at, looked),
+            lacks=self._client.unreadable(self._at, looked),
         )
 
     def has_label(self, name: str) -> bool:

@@ -80,6 +80,16 @@ class ForgeClient:
                 return None
             raise
 
+    def unreadable(self, at: str, looked: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+        """Which parts of what is `at` a path cannot be read. `looked`: path -> how it is called, and what it needs."""
+        found = {}
+        for path, (what, needed) in looked.items():
+            try:
+                self.get(at + path)
+            except ForgeRefused as refused:
+                found[what] = f"{needed} (HTTP {refused.status})"
+        return found
+
     def pages(self, path: str, size: tuple[str, int], **query: str) -> Iterator[Any]:
         """What a list holds, page after page. `size`: the parameter for the length of a page, and the length."""
         for page in range(1, _MOST_PAGES + 1):

@@ -102,8 +102,6 @@ class Access:
 class Forge(Protocol):
     """One repository at a forge. Raises `ForgeError`."""
 
-    place: str
-
     def close(self) -> None:
         """Close the connection."""
 

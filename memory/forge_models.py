@@ -42,8 +42,6 @@ class ThreadState(BaseModel):
     """Comments that were read."""
     said: list[str] = []
     """What was written below it."""
-    commit: str = ""
-    """The commit of the request that its checks were looked at."""
     checked: str = ""
     """The commit whose failed checks became work."""
     merged_as: str = ""

@@ -177,9 +177,7 @@ class ForgeDesk:
         issue = self.forge.issue(thread.number)
         label = thread.state.label or self.settings.forge.label
         if issue and issue.is_open and label.lower() in [each.lower() for each in issue.labels]:
-            if (
-                thread.status == "taken"
-            ):  # another label is looked for by now, or it moved between two pages of the list
+            if thread.status == "taken":  # another label is looked for by now, or the list's pages moved
                 self._issue(issue)
             return
         task = self._known_task(thread)

@@ -90,7 +90,7 @@ class Requests:
             title=request.title[:250],
             url=request.url,
         )
-        return keep(self._store, thread, said=[*thread.state.said, said], commit=request.commit, run=run)
+        return keep(self._store, thread, said=[*thread.state.said, said], run=run)
 
     def _ensure_integration(self) -> None:
         branch = self._git.integration_branch

@@ -11,7 +11,8 @@ from memory import TaskStatus
 from tests.api.browser import SIZES, Seen, browsing, link_to, needs_browser
 from tests.api.conftest import PAGES
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import BAD_ADD, GOOD_ADD, git, team
+from tests.orchestrator.house import git
+from tests.orchestrator.scripts import BAD_ADD, GOOD_ADD, team
 from tests.support import Answer, Request
 
 __all__ = ["make_house"]

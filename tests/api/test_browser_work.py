@@ -16,7 +16,8 @@ from api.access import hash_of
 from memory import Person, Role, TaskStatus, utc_now
 from owner.way_in import announced
 from tests.api.browser import SIZES, Seen, browsing, link_to, needs_browser
-from tests.orchestrator.house import CALC, Held, House, eventually, make_repository, team
+from tests.orchestrator.house import House, eventually, make_repository
+from tests.orchestrator.scripts import CALC, Held, team
 from tests.support import Answer, Request, ScriptedModelServer
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.long, needs_browser]

@@ -12,7 +12,8 @@ from memory import TaskStatus
 from owner.way_in import announced
 from tests.api.conftest import csrf_of
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import BAD_ADD, GOOD_ADD, House, eventually, stop, team
+from tests.orchestrator.house import House, eventually, stop
+from tests.orchestrator.scripts import BAD_ADD, GOOD_ADD, team
 
 __all__ = ["make_house"]
 

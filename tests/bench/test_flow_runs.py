@@ -14,7 +14,7 @@ from bench import coding
 from bench.figures import read_results
 from bench.flow_runs import DaemonDied, run_set
 from bench.task_sets import BenchTask, TaskSet
-from tests.orchestrator.house import CALC, GOOD_ADD, team
+from tests.orchestrator.scripts import CALC, GOOD_ADD, team
 from tests.support import ScriptedModelServer
 
 HIDDEN = "from calc import add\n\n\ndef test_it() -> None:\n    assert add(1, 1) == {sum}\n"

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from agents import agent_names
 from cli import app
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, team
+from tests.orchestrator.house import House
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

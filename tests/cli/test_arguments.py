@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cli import app
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import team
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -11,7 +11,8 @@ from tests.cli.commands import look
 from tests.memory.conftest import drop_triggers
 from tests.memory.test_migrations import engine_of
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, team
+from tests.orchestrator.house import House
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

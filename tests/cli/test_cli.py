@@ -17,14 +17,15 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import app
-from cli.doctor import _server
+from cli.doctor_model import _server
 from cli.options import Choice
 from cli.project import DEMO_HOME, demo_settings, load, remember_repository
 from cli.running import prepare_demo
 from memory import Task, TaskStatus
 from tests.cli.commands import entries, entry, error_of, following, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ADD_TASK, QUESTIONS, Held, git, make_repository, team
+from tests.orchestrator.house import git, make_repository
+from tests.orchestrator.scripts import ADD_TASK, QUESTIONS, Held, team
 from tests.support.loopback import LoopbackServer
 
 __all__ = ["make_house"]

@@ -15,7 +15,7 @@ from config import ProjectPaths, Settings
 from owner.disk import full_folders
 from tests.cli.commands import entry, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import team
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -15,7 +15,8 @@ from owner.inbox import inbox_of
 from tests.cli.commands import entry, look
 from tests.git_ops.conftest import passes, work
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, git, team
+from tests.orchestrator.house import House, git
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -20,7 +20,7 @@ from rich.console import Console
 
 import cli.activity
 import cli.live
-from cli.doctor import _limits
+from cli.doctor_model import _limits
 from cli.live import Follower, LogFollower, Scene, Step, Watch, block, what_is_done
 from cli.options import _Terminal
 from cli.tables import Column, FittedTable
@@ -29,7 +29,8 @@ from memory import Claim, FailureReason, MemoryStore, Task, TaskStatus, WaitingC
 from memory.database.schema import tasks
 from tests.cli.commands import json_of, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, team
+from tests.orchestrator.house import House
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -18,7 +18,8 @@ from owner.sentences import KINDS
 from owner.stream import NOTICES, PROBLEMS
 from tests.cli.commands import look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, team
+from tests.orchestrator.house import House
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -26,7 +26,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     monkeypatch.setenv("AI_AGENTS_CACHE", str(tmp_path / "cache"))
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    for module in ("cli.models", "cli.doctor", "llm.embedded.local_models"):
+    for module in ("cli.models", "cli.doctor_model", "llm.embedded.local_models"):
         monkeypatch.setattr(f"{module}.this_machine", lambda: Machine(16.6, 8))
 
     def run(llm: dict[str, object], *arguments: str) -> Result:

@@ -9,7 +9,8 @@ from typer.testing import CliRunner, Result
 from cli import app
 from orchestrator.services import NO_SETUP, SETUP_MEMORY, keep_setup
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, git, team
+from tests.orchestrator.house import House, git
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import team
+from tests.orchestrator.scripts import team
 from tests.orchestrator.test_project_start import SPEC
 
 __all__ = ["make_house"]

@@ -21,7 +21,8 @@ from cli.project import DEMO_HOME, demo_settings, load, remember_repository
 from cli.running import prepare_demo
 from tests.cli.commands import entry, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ROOT, House, eventually, make_repository, team
+from tests.orchestrator.house import ROOT, House, eventually, make_repository
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -17,8 +17,9 @@ from cli import app
 from monitoring import Supervisor
 from orchestrator import TaskOrchestrator
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import stop, team
+from tests.orchestrator.house import stop
 from tests.orchestrator.in_process import services_of
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -14,7 +14,7 @@ from deployment.healthcheck import main as healthcheck
 from monitoring import daemon_pid
 from monitoring.daemon_lock import LOCK, hold, is_held
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import team
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

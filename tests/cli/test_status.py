@@ -16,7 +16,7 @@ from memory.database.schema import attempts, reservations, tasks
 from owner.stopped import stopped_tasks
 from tests.cli.commands import entries, entry, following, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import Held, team
+from tests.orchestrator.scripts import Held, team
 
 __all__ = ["make_house"]
 

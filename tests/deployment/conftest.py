@@ -13,14 +13,6 @@ from tests.deployment.hosts import Repository, TestHost, a_host
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[MemoryStore]:
-    opened = MemoryStore(f"sqlite:///{tmp_path}/agents.db")
-    opened.migrate()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     return Repository.at(tmp_path / "repository")
 

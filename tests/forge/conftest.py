@@ -32,14 +32,6 @@ def github(tmp_path: Path) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[MemoryStore]:
-    opened = MemoryStore(f"sqlite:///{tmp_path}/agents.db")
-    opened.migrate()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def look(store: MemoryStore, tmp_path: Path) -> Look:
     """One round with a client of its own, as after a restart."""
 

@@ -19,7 +19,8 @@ from owner.forge_runner import ForgeRunner, forge_now
 from tests.forge.conftest import Look
 from tests.forge.standin import StandIn
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import ADD_TASK, ROOT, eventually, git, team
+from tests.orchestrator.house import ROOT, eventually, git
+from tests.orchestrator.scripts import ADD_TASK, team
 
 
 def settings_of(forge: StandIn, **changes: object) -> Settings:

@@ -10,7 +10,8 @@ import pytest
 from memory import MERGE_GATE, TaskStatus
 from tests.forge.standin import StandIn
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import ADD_TASK, GOOD_ADD, eventually, git, stop, team
+from tests.orchestrator.house import eventually, git, stop
+from tests.orchestrator.scripts import ADD_TASK, GOOD_ADD, team
 
 DOCUMENTED = GOOD_ADD.replace("-> int:\n    return a + b", '-> int:\n    """The sum."""\n    return a + b')
 

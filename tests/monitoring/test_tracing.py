@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from memory import TaskStatus, utc_now
 from monitoring import register_secret, tracing
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ADD_TASK, CALC, team
+from tests.orchestrator.scripts import ADD_TASK, CALC, team
 from tests.support.loopback import LoopbackServer
 
 __all__ = ["make_house"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.orchestrator.house import House, Rule, make_repository
+from tests.orchestrator.house import House, make_repository
+from tests.orchestrator.scripts import Rule
 from tests.support import ScriptedModelServer
 
 MakeHouse = Callable[..., tuple[House, ScriptedModelServer]]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
-from tests.orchestrator.house import Rule, team
+from tests.orchestrator.scripts import Rule, team
 from tests.support import Answer, Reply, Request
 
 Call = tuple[str, dict[str, JsonValue]]

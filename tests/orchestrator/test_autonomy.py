@@ -11,9 +11,10 @@ from orchestrator.workbench.commits import Commits
 from orchestrator.workbench.workbench import Workbench
 from tests.cli.commands import entries, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import FROM_CODE, House, asked, eventually, git, team
+from tests.orchestrator.house import House, eventually, git
 from tests.orchestrator.in_process import services_of
 from tests.orchestrator.players import WITH_TOOLS
+from tests.orchestrator.scripts import FROM_CODE, asked, team
 from tests.orchestrator.test_decisions import IDEA, board, calls
 from tests.orchestrator.test_planning import GOAL, LOOK, asked_ceo, finish, works
 from tests.orchestrator.test_project_start import QUIET, Company, begin, parts_of
@@ -76,8 +77,7 @@ def test_an_approval_that_does_not_come_expires_without_landing_and_can_be_asked
     task_id = house.submit()
     with house.daemon():
         task = house.wait_for(task_id, TaskStatus.BLOCKED)
-        told = lambda: any("nothing was done" in line for line in alerts(house, task_id))  # noqa: E731
-        eventually(told, "the owner is told")
+        eventually(lambda: any("nothing was done" in line for line in alerts(house, task_id)), "the owner is told")
     assert (task.reason, house.landed()) == (FailureReason.APPROVAL_EXPIRED, [])
     assert "nothing was done" in waits(house, task_id)
     asked_for = len(server.requests)

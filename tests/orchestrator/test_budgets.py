@@ -9,7 +9,8 @@ import pytest
 from memory import FailureReason, TaskStatus, utc_now
 from memory.database.schema import budgets
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import QUESTIONS, House, asked, team
+from tests.orchestrator.house import House
+from tests.orchestrator.scripts import QUESTIONS, asked, team
 
 
 def test_a_day_that_is_used_up_pauses_work_until_a_restart_with_more(make_house: MakeHouse) -> None:

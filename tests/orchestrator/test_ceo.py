@@ -15,18 +15,9 @@ from orchestrator.engine.engine import Steps
 from orchestrator.errors import Stopping
 from orchestrator.idle.ceo_loop import CEOLoop, IdleState
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import (
-    ADD_TASK,
-    APPROVED,
-    House,
-    asked,
-    eventually,
-    git,
-    in_sandbox,
-    stop,
-    team,
-)
+from tests.orchestrator.house import House, eventually, git, in_sandbox, stop
 from tests.orchestrator.in_process import engine_with, services_of
+from tests.orchestrator.scripts import ADD_TASK, APPROVED, asked, team
 from tests.support import Answer, Request, ScriptedModelServer
 
 IDEA: dict[str, JsonValue] = {

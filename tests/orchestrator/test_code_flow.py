@@ -9,7 +9,9 @@ from pydantic import JsonValue
 
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import (
+from tests.orchestrator.house import git, make_repository
+from tests.orchestrator.players import players, role_of
+from tests.orchestrator.scripts import (
     ADD_TASK,
     APPROVED,
     BAD_ADD,
@@ -21,11 +23,8 @@ from tests.orchestrator.house import (
     SHARES_TASK,
     SMALL,
     asked,
-    git,
-    make_repository,
     team,
 )
-from tests.orchestrator.players import players, role_of
 from tests.support import Reply, Request
 
 

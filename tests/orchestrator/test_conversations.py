@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import CALC, eventually, git, in_sandbox
+from tests.orchestrator.house import eventually, git, in_sandbox
 from tests.orchestrator.players import (
     ADD,
     ADD_IT,
@@ -24,6 +24,7 @@ from tests.orchestrator.players import (
     results,
     role_of,
 )
+from tests.orchestrator.scripts import CALC
 
 __all__ = ["make_house"]
 

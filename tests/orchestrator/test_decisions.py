@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from memory import FailureReason, Task, TaskStatus, TaskType
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ADD_TASK, House, Rule, asked, team
+from tests.orchestrator.house import House
+from tests.orchestrator.scripts import ADD_TASK, Rule, asked, team
 from tests.support import Answer, Request, ScriptedModelServer
 from tests.support.rounds import one_in
 

@@ -15,7 +15,8 @@ from memory import Deployment, FailureReason, TaskStatus
 from tests.deployment.forge import Forge
 from tests.deployment.hosts import SERVICE, TestHost, a_host
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, eventually, git, stop, team
+from tests.orchestrator.house import House, eventually, git, stop
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 

@@ -13,7 +13,8 @@ import pytest
 from memory import TaskStatus
 from tests.deployment.workers import WORKER, WRANGLER_FILE, Machine, a_machine
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, eventually, git, stop, team
+from tests.orchestrator.house import House, eventually, git, stop
+from tests.orchestrator.scripts import team
 
 __all__ = ["make_house"]
 pytestmark = pytest.mark.long

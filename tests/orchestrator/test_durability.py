@@ -13,20 +13,8 @@ import pytest
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import (
-    QUESTIONS,
-    Daemon,
-    Held,
-    House,
-    all_end,
-    asked,
-    children,
-    eventually,
-    git,
-    in_sandbox,
-    stop,
-    team,
-)
+from tests.orchestrator.house import Daemon, House, all_end, children, eventually, git, in_sandbox, stop
+from tests.orchestrator.scripts import QUESTIONS, Held, asked, team
 from tests.support import ScriptedModelServer
 
 NEVER_SECONDS = 60

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from memory import FailureReason, MemoryStore, Task, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import (
+from tests.orchestrator.house import House, eventually, stop
+from tests.orchestrator.scripts import (
     ADD_TASK,
     BAD_ADD,
     GIVEN_UP,
@@ -19,10 +20,7 @@ from tests.orchestrator.house import (
     SHARES_TASK,
     SMALL,
     Held,
-    House,
     asked,
-    eventually,
-    stop,
     team,
 )
 from tests.support import Answer, Request, ScriptedModelServer

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from memory import FailureReason, Task, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import ADD_TASK, CALC, GOOD_ADD, House, asked, git, team
+from tests.orchestrator.house import House, git
+from tests.orchestrator.scripts import ADD_TASK, CALC, GOOD_ADD, asked, team
 from tests.support import Answer, Request, ScriptedModelServer
 
 SMALL: dict[str, object] = {"profile": "small"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import ADD_TASK, CALC, git, team
+from tests.orchestrator.house import git
+from tests.orchestrator.scripts import ADD_TASK, CALC, team
 
 PROJECT = """
 [project]

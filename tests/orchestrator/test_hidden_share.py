@@ -12,7 +12,8 @@ from memory import TaskStatus
 from orchestrator.coding.hidden_tests import hidden_of
 from orchestrator.coding.state import CodeState
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import CALC, git, team
+from tests.orchestrator.house import git
+from tests.orchestrator.scripts import CALC, team
 from tests.support import Request
 
 SQUARES = "\n\n".join(

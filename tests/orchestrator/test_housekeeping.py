@@ -14,8 +14,9 @@ from orchestrator import open_services
 from orchestrator.engine.engine import Engine
 from orchestrator.housekeeping import Housekeeping, give_back_memory
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import BAD_ADD, git, team
+from tests.orchestrator.house import git
 from tests.orchestrator.in_process import end_engine
+from tests.orchestrator.scripts import BAD_ADD, team
 
 AT_ONCE = 1e-9
 """Days after which everything has had its time."""

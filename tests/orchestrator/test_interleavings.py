@@ -18,8 +18,9 @@ from orchestrator.idle.ceo_loop import CEOLoop
 from orchestrator.services import Services
 from orchestrator.task_orchestrator import TaskOrchestrator
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import Daemon, Held, eventually, git, stop, team
+from tests.orchestrator.house import Daemon, eventually, git, stop
 from tests.orchestrator.in_process import engine_with, services_of
+from tests.orchestrator.scripts import Held, team
 
 Result = TypeVar("Result")
 LOOK = Job("look", "ceo", "ceo", {}, 1)

@@ -10,7 +10,8 @@ import pytest
 from memory import FailureReason, TaskStatus
 from testing.environments.toolchains import find_toolchain
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import House, asked, git, team
+from tests.orchestrator.house import House, git
+from tests.orchestrator.scripts import asked, team
 from tests.support import Request
 
 pytestmark = pytest.mark.skipif(find_toolchain("node") is None, reason="there is no node on this machine")

@@ -18,7 +18,8 @@ import memory
 from memory import TaskStatus
 from memory.database.schema import SCHEMA_REVISION
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import FROM_CODE, GOOD_ADD, QUESTIONS, Held, House, asked, eventually, git, team
+from tests.orchestrator.house import House, eventually, git
+from tests.orchestrator.scripts import FROM_CODE, GOOD_ADD, QUESTIONS, Held, asked, team
 
 SECOND = "Add `triple(x: int) -> int` to calc.py. `triple(2)` returns `6` and `triple(0)` returns `0`."
 

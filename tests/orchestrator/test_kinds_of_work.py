@@ -7,7 +7,7 @@ import pytest
 from memory import TaskStatus
 from testing.pages import find_browser
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import CALC, git
+from tests.orchestrator.house import git
 from tests.orchestrator.players import (
     DEVELOPER,
     TASK,
@@ -18,6 +18,7 @@ from tests.orchestrator.players import (
     results,
     role_of,
 )
+from tests.orchestrator.scripts import CALC
 
 __all__ = ["make_house"]
 

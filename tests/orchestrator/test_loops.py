@@ -8,17 +8,8 @@ from memory import FailureReason, TaskStatus
 from orchestrator.coding.attempts import lasting, signature
 from orchestrator.workbench.trial import FailureNote, Trial
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import (
-    BAD_ADD,
-    GOOD_ADD,
-    House,
-    all_end,
-    asked,
-    children,
-    eventually,
-    in_sandbox,
-    team,
-)
+from tests.orchestrator.house import House, all_end, children, eventually, in_sandbox
+from tests.orchestrator.scripts import BAD_ADD, GOOD_ADD, asked, team
 from tests.support import Request, ScriptedModelServer
 
 COMMENTED = BAD_ADD.replace("    return a - b", "    # at last\n    return a  -  b  # the difference")

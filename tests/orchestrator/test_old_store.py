@@ -12,7 +12,8 @@ import pytest
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import FROM_CODE, SMALL, House, asked, git, team
+from tests.orchestrator.house import House, git
+from tests.orchestrator.scripts import FROM_CODE, SMALL, asked, team
 
 ARCHIVE = Path(__file__).parents[1] / "data" / "store_of_4abe49d.tar.gz"
 SAMPLING = ARCHIVE.with_name("store_of_4abe49d_small.tar.gz")

@@ -9,7 +9,8 @@ import pytest
 
 from memory import FailureReason, MemoryStore, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import APPROVED, GOOD_ADD, QUESTIONS, Held, asked, eventually, stop, team
+from tests.orchestrator.house import eventually, stop
+from tests.orchestrator.scripts import APPROVED, GOOD_ADD, QUESTIONS, Held, asked, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 
 

@@ -9,7 +9,8 @@ import pytest
 from memory import TaskStatus
 from tests.cli.commands import entries, entry, error_of, look
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import House, asked, team
+from tests.orchestrator.house import House
+from tests.orchestrator.scripts import asked, team
 
 
 def test_a_paused_agent_begins_nothing_until_it_is_resumed_over_a_restart_too(make_house: MakeHouse) -> None:

@@ -12,9 +12,10 @@ from pydantic import JsonValue
 from memory import FailureReason, Task, TaskStatus, TaskType
 from orchestrator.idle.ceo_loop import CEOLoop
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ADD_TASK, House, Rule, eventually, git, in_sandbox, team
+from tests.orchestrator.house import House, eventually, git, in_sandbox
 from tests.orchestrator.in_process import engine_with, services_of
 from tests.orchestrator.players import ADD_IT, QA_TESTS, WITH_TOOLS, Call, Script, players, results, role_of
+from tests.orchestrator.scripts import ADD_TASK, Rule, team
 from tests.orchestrator.test_ceo import idle_state
 from tests.support import Answer, Request, ScriptedModelServer
 

@@ -14,7 +14,8 @@ from pydantic import JsonValue
 
 from memory import FailureReason, Task, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, Rule, asked, eventually, git, team
+from tests.orchestrator.house import House, eventually, git
+from tests.orchestrator.scripts import Rule, asked, team
 from tests.support import Answer, Request, ScriptedModelServer
 
 __all__ = ["make_house"]

@@ -21,8 +21,8 @@ from orchestrator.small_models.method import SmallModels
 from orchestrator.small_models.state import Sample, SmallState
 from orchestrator.task_orchestrator import TaskOrchestrator
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import GOOD_ADD, Held, asked, team
 from tests.orchestrator.in_process import engine, services_of
+from tests.orchestrator.scripts import GOOD_ADD, Held, asked, team
 from tests.support import Answer, Reply, Request
 
 T = TypeVar("T")

@@ -27,9 +27,10 @@ from orchestrator.workbench.tools import TOOLS
 from orchestrator.workbench.trial import Trial
 from tests.agents.scripted import scripted_llm
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import ADD_TASK, CALC, FROM_CODE, House, asked, git, team
+from tests.orchestrator.house import House, git
 from tests.orchestrator.in_process import end_engine, services_of
 from tests.orchestrator.players import WITH_TOOLS, Call, Script, players
+from tests.orchestrator.scripts import ADD_TASK, CALC, FROM_CODE, asked, team
 
 
 def work_off(house: House, task: Task) -> Task:

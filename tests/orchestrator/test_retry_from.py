@@ -12,7 +12,7 @@ from orchestrator.flows.code_flow import back_to
 from orchestrator.small_models.state import SmallState
 from tests.cli.commands import error_of, look
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import BAD_ADD, GOOD_ADD, asked, team
+from tests.orchestrator.scripts import BAD_ADD, GOOD_ADD, asked, team
 
 ONCE = {"max_task_attempts": 1, "max_approaches": 1}
 

@@ -11,7 +11,8 @@ import pytest
 
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import CALC, SMALL, asked, git, team
+from tests.orchestrator.house import git
+from tests.orchestrator.scripts import CALC, SMALL, asked, team
 from tests.support import Request
 
 SHARES_TESTS = """import pytest

@@ -13,8 +13,9 @@ from memory import MemoryStore, Priority, Strategy, Task, TaskStatus, TaskType
 from orchestrator.idle.strategy import StrategyReviews
 from tests.cli.commands import entry, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import House, Rule, asked, team
+from tests.orchestrator.house import House
 from tests.orchestrator.in_process import services_of
+from tests.orchestrator.scripts import Rule, asked, team
 from tests.orchestrator.test_ceo import idle_state
 from tests.orchestrator.test_decisions import IDEA, board, calls, decision, opinion
 from tests.support import Answer, Request

@@ -14,7 +14,8 @@ from orchestrator.coding.state import CodeState
 from orchestrator.coding.suite_strength import quality_of
 from testing import Mutation, Survivor
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import APPROVED, CALC, REJECTED, Rule, git, team
+from tests.orchestrator.house import git
+from tests.orchestrator.scripts import APPROVED, CALC, REJECTED, Rule, team
 from tests.support import Answer, Request
 
 CLAMP_TASK = """Add `clamp(x: int) -> int` to calc.py: `x`, but at most 10.

@@ -13,7 +13,8 @@ from orchestrator.suite import Suite, Whole
 from orchestrator.workbench.new_tests import place_of_tests
 from testing import Failure, TestCounts, TestResult
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import asked, git, team
+from tests.orchestrator.house import git
+from tests.orchestrator.scripts import asked, team
 
 RATIO = "def ratio(a: float, b: float) -> float:\n    return a / b\n"
 GOOD_RATIO = "### calc.py\n```python\ndef ratio(a: float, b: float) -> float:\n    return a / b if b else 0.0\n```\n"

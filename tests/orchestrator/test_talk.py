@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from memory import FailureReason, OwnersWord, TaskStatus, TaskType, utc_now
 from tests.cli.commands import entries, entry, error_of, look
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ADD_TASK, GIVEN_UP, GOOD_ADD, Held, Rule, asked, team
+from tests.orchestrator.scripts import ADD_TASK, GIVEN_UP, GOOD_ADD, Held, Rule, asked, team
 from tests.support import Answer, Request, ScriptedModelServer
 
 __all__ = ["make_house"]

@@ -6,7 +6,7 @@ import pytest
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse
-from tests.orchestrator.house import team
+from tests.orchestrator.scripts import team
 from tests.support import Answer, Reply, Request
 from tests.support.probe import RIGHT, asked
 

@@ -16,7 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from config.editing import set_values
-from tests.orchestrator.house import ADD_TASK, ROOT, git, make_repository, team
+from tests.orchestrator.house import ROOT, git, make_repository
+from tests.orchestrator.scripts import ADD_TASK, team
 from tests.support import ScriptedModelServer
 
 UV = Path(sys.prefix) / "bin" / "uv"

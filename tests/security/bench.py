@@ -17,7 +17,8 @@ from orchestrator.services import Services, open_services
 from orchestrator.workbench.commits import Commits
 from orchestrator.workbench.trial import Trial
 from orchestrator.workbench.workbench import Workbench
-from tests.orchestrator.house import ADD_TASK, CALC, House, git, make_repository
+from tests.orchestrator.house import House, git, make_repository
+from tests.orchestrator.scripts import ADD_TASK, CALC
 
 TESTS = """from calc import add
 

@@ -15,16 +15,8 @@ import psutil
 import pytest
 
 from memory import TaskStatus
-from tests.orchestrator.house import (
-    GOOD_ADD,
-    House,
-    children,
-    eventually,
-    git,
-    in_sandbox,
-    make_repository,
-    team,
-)
+from tests.orchestrator.house import House, children, eventually, git, in_sandbox, make_repository
+from tests.orchestrator.scripts import GOOD_ADD, team
 from tests.support import Answer, Request, ScriptedModelServer
 
 OF_THE_ENVIRONMENT = {

@@ -6,7 +6,8 @@ import pytest
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
-from tests.orchestrator.house import ADD_TASK, CALC, GOOD_ADD, git, team
+from tests.orchestrator.house import git
+from tests.orchestrator.scripts import ADD_TASK, CALC, GOOD_ADD, team
 from tests.security.test_cheats import OS, RUN, calc
 
 __all__ = ["make_house"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.workbench.trial import Trial
-from tests.orchestrator.house import CALC
+from tests.orchestrator.scripts import CALC
 from tests.security.bench import RIGHT, TEST_IDS, WRONG, Verification, of, verification
 
 OS = '_os = __import__("".join(["o", "s"]))\n'

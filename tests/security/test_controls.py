@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.coding.method import apply_file_edits
-from tests.orchestrator.house import CALC
+from tests.orchestrator.scripts import CALC
 from tests.security.bench import TEST_FILE, Verification, of, red_when_run, verification
 
 EQUAL = {

@@ -11,7 +11,7 @@ from textwrap import dedent
 import pytest
 
 from testing import find_toolchain
-from tests.orchestrator.house import CALC
+from tests.orchestrator.scripts import CALC
 from tests.security.bench import TEST_FILE, of, verification
 
 HEAD = """

@@ -13,7 +13,7 @@ import pytest
 from git_ops import secrets_in
 from monitoring import redact
 from orchestrator.workbench.trial import Trial
-from tests.orchestrator.house import CALC
+from tests.orchestrator.scripts import CALC
 from tests.probes import STOPPED_BY
 from tests.security.bench import Verification, of, verification
 from tests.security.families import READS, Member, drawn, drawn_keys, drawn_reads

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.orchestrator.house import CALC
+from tests.orchestrator.scripts import CALC
 from tests.security.bench import TEST_FILE, Verification, of, red_when_run, verification
 from tests.support.rounds import one_in
 

@@ -19,7 +19,8 @@ from pydantic import JsonValue
 
 from memory import TaskStatus
 from tests.orchestrator.conftest import make_house
-from tests.orchestrator.house import ADD_TASK, CALC, GOOD_ADD, House, git, team
+from tests.orchestrator.house import House, git
+from tests.orchestrator.scripts import ADD_TASK, CALC, GOOD_ADD, team
 from tests.support import Answer, Reply, Request, ScriptedModelServer
 from tests.support.loopback import LoopbackServer
 from tests.support.rounds import one_in

@@ -16,7 +16,8 @@ import tarfile
 import time
 from pathlib import Path
 
-from tests.orchestrator.house import BAD_ADD, SMALL, House, make_repository
+from tests.orchestrator.house import House, make_repository
+from tests.orchestrator.scripts import BAD_ADD, SMALL
 from tests.support import Reply, Request, ScriptedModelServer
 
 FOLDER = Path("/srv/old-store")
