@@ -29,6 +29,9 @@ _SAID_AGAIN = 0.9
 _MOST_IN_A_PAIR = 4
 """Messages in a row that two agents may write to nobody but each other."""
 
+_PAUSED = "you have paused it"
+"""The others go on without an agent that is paused: nobody is held up by it, and nobody speaks for it."""
+
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
@@ -132,8 +135,11 @@ def discuss(ctx: StageContext, specification: Specification, described: str, rep
 def _able(ctx: StageContext) -> tuple[list[str], dict[str, str]]:
     """Who can take part, and why the others cannot."""
     able, absent = [], {}
+    paused = ctx.step("who is paused", list[str], lambda: sorted(ctx.services.store.paused.since()))
     for name in ctx.services.settings.orchestrator.discussion_team:
-        if ctx.profile_of(ctx.team.by_name(name)).judges:
+        if name in paused:
+            absent[name] = _PAUSED
+        elif ctx.profile_of(ctx.team.by_name(name)).judges:
             able.append(name)
         else:
             absent[name] = "the judgement of its model is worth nothing"
@@ -149,23 +155,30 @@ def _speak(
         **given, "agenda": found.agenda, "messages": [each.line for each in found.said], "speaker": name,
         "others": [other for other in invited if other != name], "asked": asked_by(found, name), "is_last": is_last,
     }  # fmt: skip
-    question = Question(step, "discuss", values, name)
-    try:
-        message = settled(ctx, question, Message, lambda answer: faults_of_message(answer, name, invited))
-        problem = _repeats(found, name, message)
-    except StageFailed as failure:
-        if failure.reason is not FailureReason.INVALID_OUTPUT:
-            raise
-        problem = f"nothing it wrote could be used: {failure.detail}"
-    if problem:
-        found.stopped[name] = problem
-        ctx.step(f"stop {number} {name}", bool, partial(_stop, ctx, name, problem))
+    said: Message | str = _PAUSED
+    if not ctx.step(f"{name} is paused in round {number}", bool, lambda: name in ctx.services.store.paused.since()):
+        said = _asked(ctx, found, Question(step, "discuss", values, name), invited)
+    if isinstance(said, str):
+        found.stopped[name] = said
+        ctx.step(f"stop {number} {name}", bool, partial(_stop, ctx, name, said))
         return
-    found.said.append(Said(round=number, by=name, message=message))
+    found.said.append(Said(round=number, by=name, message=said))
     ctx.step(f"keep {step}", bool, partial(_keep, ctx, found.said[-1], len(found.said)))
     for each in _circling(found):
         found.stopped[each] = "it wrote to nobody but one other, who did the same"
         ctx.step(f"stop {number} {each}", bool, partial(_stop, ctx, each, found.stopped[each]))
+
+
+def _asked(ctx: StageContext, found: Discussion, question: Question, invited: Sequence[str]) -> Message | str:
+    """What an agent says, or why it has no further word."""
+    name = question.agent
+    try:
+        message = settled(ctx, question, Message, lambda answer: faults_of_message(answer, name, invited))
+    except StageFailed as failure:
+        if failure.reason is not FailureReason.INVALID_OUTPUT:
+            raise
+        return f"nothing it wrote could be used: {failure.detail}"
+    return _repeats(found, name, message) or message
 
 
 def asked_by(found: Discussion, name: str) -> list[str]:

@@ -196,6 +196,32 @@ def test_a_text_becomes_a_specification_a_discussion_a_note_and_work_that_lands(
 
 
 @pytest.mark.long
+def test_a_discussion_goes_on_without_whom_the_owner_has_paused(make_house: MakeHouse) -> None:
+    """Before it began, and while it goes on."""
+    at: list[House] = []
+
+    def say(name: str, _number: int) -> Told:
+        if name == "backend":
+            assert at[0].cli("agents", "pause", "frontend").returncode == 0
+        return AGREE
+
+    house, server = make_house(Company(say, answers={"agenda": [agenda("backend", "frontend")]}), project=QUIET)
+    at.append(house)
+    assert house.cli("agents", "pause", "security").returncode == 0
+    project = begin(house)
+    ended(house, project)
+    assert messages(server) == ["backend"]
+    told = house.cli("task", "show", project).stdout
+    assert "The frontend developer has no further word in the discussion" in told
+    with house.store() as store:
+        lines = {line.activity: line.details for line in store.journal.latest(200, task_id=project)}
+    not_invited = "the project manager did not invite it"
+    expected = {"security": "you have paused it", "devops": not_invited, "qa": not_invited}
+    assert lines["discussion begins"]["absent"] == expected
+    assert lines["lost the word"]["reason"] == "you have paused it"
+
+
+@pytest.mark.long
 def test_in_an_empty_repository_the_skeleton_lands_first(make_house: MakeHouse) -> None:
     skeleton: Told = {
         "language": "python", "package": "arith", "command": "arith", "summary": 'Sums in a "terminal" \\ here.',
