@@ -17,7 +17,7 @@ from api.pages import redirect
 from api.room import Room, TheRoom
 from api.settings import SettingsChange, change_settings, must_be_allowed, settings_of
 from config import ConfigError, Settings
-from config.editing import Key, find_key
+from config.editing import find_key
 from git_ops import GitError
 from memory import SuiteQuality, Task, TaskStatus, TaskType
 from owner.errors import NotPossible
@@ -78,8 +78,8 @@ def change(request: Request, room: TheRoom, visitor: AnAdmin, form: Form) -> Res
     """Show what a value would change in the file (`try`), or change it."""
     key, text = form.get("key", ""), form.get("value", "")
     try:
-        setting = find_key(key)
-        new = SettingsChange(values={key: _meant(setting, text)}, try_only=form.get("really") != "yes")
+        value = find_key(key).typed(text.strip().replace("\r\n", "\n"))
+        new = SettingsChange.model_validate({"values": {key: value}, "try_only": form.get("really") != "yes"})
         changed = change_settings(room, new, visitor.name)
     except (ConfigError, NotPossible, NotAllowed, ValidationError, ValueError) as wrong:
         told = "; ".join(map(str, wrong.problems)) if isinstance(wrong, ConfigError) else str(wrong)
@@ -133,18 +133,6 @@ def _text(value: JsonValue) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6).removesuffix("...\n").strip()
-
-
-def _meant(setting: Key, text: str) -> JsonValue:
-    """What somebody typed. Nothing: the default counts again."""
-    text = text.strip().replace("\r\n", "\n")
-    if not text or (setting.is_text and not (text.startswith("[") and text.endswith("]"))):
-        return text or None
-    try:
-        value: JsonValue = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    return value
 
 
 def _landed(task: Task) -> Landed:

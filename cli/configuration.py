@@ -10,7 +10,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -64,8 +64,8 @@ def set_(
         list[str],
         typer.Argument(
             metavar="KEY VALUE",
-            help="SECTION.KEY, such as budget.day_usd, and the value as YAML: 5, true, [a, b], or text. Quote it for "
-            "the shell. Several pairs are set together, or none of them.",
+            help="SECTION.KEY, such as budget.day_usd, and the value as YAML: 5, true, [a, b], {a: b}, or text. Quote "
+            "it for the shell. Several pairs are set together, or none of them.",
         ),
     ],
 ) -> None:
@@ -84,12 +84,8 @@ def set_(
 
 def _value(ctx: typer.Context, key: str, value: str) -> object:
     """What the owner typed for the setting `key`."""
-    setting, given = _setting(key), cast(object, value or None)
-    if not setting.is_text or (value.startswith("[") and value.endswith("]")):
-        try:
-            given = yaml.safe_load(value)
-        except yaml.YAMLError:
-            given = value
+    setting = _setting(key)
+    given = setting.typed(value)
     if setting.is_secret and given and "${" not in value:
         raise fail(
             f"{key} is a secret, which does not belong in the file: write NAME=… into {_file(choice_of(ctx)).parent}"

@@ -53,6 +53,20 @@ class Key:
         """Whether it is a secret, or a list of them."""
         return any(SecretStr in (kind, *get_args(kind)) for kind in self.kinds)
 
+    def typed(self, text: str) -> object:
+        """The value that somebody typed; None for nothing. A text is no YAML, unless a list or names with values may
+        stand there, too, and it is written as one."""
+        whole = text.strip()
+        brackets = {list: ("[", "]"), dict: ("{", "}")}
+        known = [brackets[kind] for each in self.kinds if (kind := get_origin(each)) in brackets]
+        if not text or (self.is_text and (whole[:1], whole[-1:]) not in known):
+            return text or None
+        try:
+            value: object = yaml.safe_load(text)
+        except yaml.YAMLError:
+            return text
+        return value
+
 
 def find_key(key: str) -> Key:
     """The setting `section.key`; a name in a section of names may have dots of its own (`llm.prices.gpt-4.1`).

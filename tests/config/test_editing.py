@@ -144,6 +144,26 @@ def test_a_text_stays_the_text_that_it_is(tmp_path: Path, text: str) -> None:
         assert load_settings(file).project.goal == text
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "meant"),
+    [
+        ("orchestrator.autonomy", "{default: full, code: suggest}", {"default": "full", "code": "suggest"}),
+        ("orchestrator.autonomy", "suggest", "suggest"),
+        ("orchestrator.v_team", "[cfo, legal]", ["cfo", "legal"]),
+        ("orchestrator.v_team", "auto", "auto"),
+        ("agents.developer", "{model: gpt-5}", {"model": "gpt-5"}),
+        ("git.author_name", "[bot]", "[bot]"),
+        ("git.author_name", "{bot}", "{bot}"),
+        ("git.author_name", "007", "007"),
+        ("budget.day_usd", "5", 5),
+        ("budget.day_usd", "", None),
+        ("budget.day_usd", "{", "{"),
+    ],
+)
+def test_what_somebody_types_is_read_as_the_setting_holds_it(key: str, text: str, meant: object) -> None:
+    assert find_key(key).typed(text) == meant
+
+
 def test_names_with_dots(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     set_values(file, {"llm.prices.gpt-4.1": {"input": 1, "output": 2}})
