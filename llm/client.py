@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ M = TypeVar("M")
 _LONGER_WITH_TOOLS = 4
 """Factor on the configured length limit for a message that may write whole files in its calls."""
 _MOST_OBJECTIONS = 2
+_MOST_SAID = 200
+"""Characters of an answer of no use that its error cites."""
 """How often a model is asked again when its answer does not fit the schema."""
 
 
@@ -141,15 +144,16 @@ class LLMClient:
             try:
                 return adapter.validate_json(answer.json_text())
             except ValidationError as error:
-                problem = _objection(error, answer, request.max_tokens)
+                problem = _problem(error, answer, request.max_tokens)
                 log.warning("answer does not fit its schema", agent=context.agent, objections=objections, why=problem)
                 if answer.truncated and not longer and self.profile(context.agent, model, ask=False).repairs:
                     request, longer = with_more_room(request), True
                 else:
-                    request = request.answered(answer.text, problem)
+                    request = request.answered(answer.text, _objection(problem, answer))
+        said = textwrap.shorten(answer.text, _MOST_SAID, placeholder="…")
         raise InvalidOutput(
             f"{request.model!r} gave {context.agent} no valid {output.name} in {_MOST_OBJECTIONS + 1} answers; "
-            f"the last one: {problem}",
+            f"wrong with the last one: {problem}; it said: {said or 'nothing'}",
             answer=answer.text,
         )
 
@@ -278,12 +282,17 @@ def _fits(adapter: TypeAdapter[M], answer: Answer) -> bool:
     return True
 
 
-def _objection(error: ValidationError, answer: Answer, max_tokens: int) -> str:
-    """What is wrong with an answer, in words for the model that gave it."""
+def _problem(error: ValidationError, answer: Answer, max_tokens: int) -> str:
+    """What is wrong with an answer."""
     if answer.truncated:
-        return f"Your answer was cut off at {max_tokens} tokens. Answer again, shorter, with the whole JSON value."
-    problems = "\n".join(
-        f"- {'.'.join(str(part) for part in detail['loc']) or 'the answer'}: {detail['msg']}"
+        return f"it was cut off at {max_tokens} tokens"
+    return "; ".join(
+        f"{'.'.join(str(part) for part in detail['loc']) or 'the answer'}: {detail['msg']}"
         for detail in error.errors(include_url=False, include_context=False, include_input=False)[:10]
     )
-    return f"Your answer is not valid:\n{problems}\nAnswer again with the whole JSON value, corrected."
+
+
+def _objection(problem: str, answer: Answer) -> str:
+    """The words in which a model is told what is wrong with its answer."""
+    how = "shorter, with the whole JSON value" if answer.truncated else "with the whole JSON value, corrected"
+    return f"Your answer is not valid: {problem}. Answer again, {how}."

@@ -67,6 +67,10 @@ def test_three_wrong_answers_are_enough(provider: str, make_client: MakeClient) 
             make_client(server, provider).generate_structured("ok?", Verdict, context=context())
         assert len(server.requests) == 3
     assert "99" in caught.value.answer
+    assert str(caught.value).endswith(
+        "wrong with the last one: score: Input should be less than or equal to 10; it said: " + json.dumps(WRONG)
+    )
+    assert "\n" not in str(caught.value)
 
 
 def test_a_replay_of_asking_again_asks_nobody(make_client: MakeClient) -> None:
