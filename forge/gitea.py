@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from forge.github import GitHub, person_of, place_of
 from forge.models import Checks, Issue, Remark, Request
+from forge.pipelines import statuses
 
 
 class Gitea(GitHub):
@@ -42,14 +43,4 @@ class Gitea(GitHub):
 
     def checks(self, branch: str, commit: str) -> Checks:
         found = self._client.find(f"{self._at}/commits/{commit}/status")
-        rows = (found or {}).get("statuses") or []
-        bad = [each for each in rows if each.get("status") in ("failure", "error")]
-        if bad:
-            told = "\n".join(
-                f"{each.get('context')}: {each.get('description') or each['status']} ({each.get('target_url') or '-'})"
-                for each in bad
-            )
-            return Checks("bad", told)
-        if any(each.get("status") == "pending" for each in rows):
-            return Checks("running")
-        return Checks("good" if rows else "none")
+        return statuses((found or {}).get("statuses") or [], "status")

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from forge.errors import ForgeRefused
 from forge.http import ForgeClient
 from forge.models import Access, Checks, Issue, Person, Remark, Request, Thread
-from forge.pipelines import GitHubActions, checks_of
+from forge.pipelines import GitHubActions, check_runs, checks_of, statuses, together
 
 _WRITERS = ("admin", "maintain", "write", "owner")
 
@@ -106,7 +107,19 @@ class GitHub:
         return self._request(found) if found else None
 
     def checks(self, branch: str, commit: str) -> Checks:
-        return checks_of(GitHubActions(self._client, self._repository), branch, commit)
+        at = f"{self._at}/commits/{commit}"
+        return together(
+            checks_of(GitHubActions(self._client, self._repository), branch, commit),
+            check_runs(self._readable(f"{at}/check-runs", "check_runs")),
+            statuses(self._readable(f"{at}/status", "statuses"), "state"),
+        )
+
+    def _readable(self, path: str, key: str) -> list[Any]:
+        """What a list holds; nothing where the token may not read it."""
+        try:
+            return (self._client.get(path, per_page="100") or {}).get(key) or []
+        except ForgeRefused:
+            return []
 
     def _all(self, path: str, **query: str) -> list[Any]:
         return list(self._client.pages(self._at + path, self.size, **query))

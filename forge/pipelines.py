@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
@@ -41,6 +41,28 @@ def checks_of(pipelines: Pipelines, branch: str, commit: str) -> Checks:
     if any(run.state == "running" for run in runs):
         return Checks("running")
     return Checks("good" if runs else "none")
+
+
+def together(*found: Checks) -> Checks:
+    """What all of them say: bad if one is, running if one is not over."""
+    if bad := [each.told for each in found if each.state == "bad"]:
+        return Checks("bad", "\n\n".join(bad))
+    states = {each.state for each in found}
+    return Checks("running" if "running" in states else "good" if "good" in states else "none")
+
+
+def statuses(rows: Iterable[Mapping[str, Any]], state: str) -> Checks:
+    """What commit statuses say, which programs beside the forge's own pipelines set. `state`: the key of theirs."""
+    rows = list(rows)
+    if bad := [each for each in rows if each.get(state) in ("failure", "error")]:
+        return Checks("bad", "\n".join(_told(each, str(each[state])) for each in bad))
+    if any(each.get(state) == "pending" for each in rows):
+        return Checks("running")
+    return Checks("good" if rows else "none")
+
+
+def _told(row: Mapping[str, Any], word: str) -> str:
+    return tail(f"{row.get('context')}: {row.get('description') or word} ({row.get('target_url') or '-'})")
 
 
 def tail(text: str) -> str:
@@ -81,6 +103,21 @@ class GitHubActions:
 
     def cancel(self, run: Run) -> None:
         self._client.send("POST", f"{self._place}/runs/{run.id}/cancel")
+
+
+def check_runs(rows: Iterable[Mapping[str, Any]]) -> Checks:
+    """What the check runs of programs other than GitHub Actions say (docs.github.com/en/rest/checks/runs)."""
+    rows = [each for each in rows if (each.get("app") or {}).get("slug") != "github-actions"]
+    states = [_github_state(each) for each in rows]
+    if bad := [each for each, state in zip(rows, states, strict=True) if state == "bad"]:
+        return Checks("bad", "\n\n".join(map(_check_told, bad)))
+    return Checks("running" if "running" in states else "good" if rows else "none")
+
+
+def _check_told(run: Mapping[str, Any]) -> str:
+    output = run.get("output") or {}
+    said = "\n".join(filter(None, (output.get("title"), output.get("summary"), output.get("text"))))
+    return f"{run.get('name')} ended with {run['conclusion']} ({run.get('details_url') or '-'}):\n{tail(said) or '-'}"
 
 
 _GITHUB_BAD = ("failure", "cancelled", "timed_out", "action_required", "startup_failure", "stale")

@@ -65,6 +65,8 @@ class StandIn:
     requests: dict[int, Thread] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
     """Commits whose pipeline fails."""
+    others: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """At GitHub: what programs other than its own pipelines say of every commit; path -> answer."""
     labels: list[str] = field(default_factory=lambda: ["agents", "bug"])
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     tokens_elsewhere: list[str] = field(default_factory=list)
@@ -257,6 +259,9 @@ class StandIn:
             return 200, {"jobs": [{"id": 7, "name": "test", "status": "completed", "conclusion": "failure"}]}, {}
         if path == "/actions/jobs/7/logs":
             return 302, "", {"Location": f"{self.url.replace('127.0.0.1', 'localhost')}/storage/7"}
+        if not gitea and (found := re.fullmatch(r"/commits/\w+/(status|check-runs)", path)):
+            said = self.others.get(found[1])
+            return (200, said, {}) if said else (403, {"message": "Resource not accessible by this token"}, {})
         if found := re.fullmatch(r"/commits/(\w+)/status", path):
             state = "failure" if found[1] in self.failing else "success"
             rows = [{"context": "test", "status": state, "description": "assert 1 == 2", "target_url": self.url}]

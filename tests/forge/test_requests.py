@@ -138,6 +138,39 @@ def test_failing_checks_are_work_with_what_they_printed(
     assert "approve" in told(store) and not any(forge.tokens_elsewhere)
 
 
+_ACTIONS = {"name": "test", "status": "completed", "conclusion": "failure", "app": {"slug": "github-actions"}}
+_RUN = {**_ACTIONS, "app": {"slug": "quality-app"}, "output": {"title": "2 faults", "summary": "calc.py:3 is odd"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "told_of"),
+    [
+        (
+            "status",
+            {"statuses": [{"context": "ci/elsewhere", "state": "error", "description": "it broke"}]},
+            "it broke",
+        ),
+        ("status", {"statuses": [{"context": "ci/elsewhere", "state": "pending"}]}, ""),
+        ("status", {"statuses": [{"context": "ci/elsewhere", "state": "success"}]}, ""),
+        ("check-runs", {"check_runs": [_RUN]}, "calc.py:3 is odd"),
+        ("check-runs", {"check_runs": [_RUN | {"conclusion": "neutral"}]}, ""),
+        ("check-runs", {"check_runs": [_RUN | {"status": "in_progress", "conclusion": None}]}, ""),
+        ("check-runs", {"check_runs": [_ACTIONS]}, ""),  # its run of the pipeline says the same, with a log
+    ],
+)
+def test_checks_of_other_programs_count_at_github(
+    github: StandIn, store: MemoryStore, look: Look, waiting: Waiting,
+    path: str, answer: dict[str, object], told_of: str,
+) -> None:  # fmt: skip
+    """Where the token may read neither, its own pipelines count: all other tests here are of that."""
+    task = waiting(github)
+    github.others[path] = answer
+    look(github, GIT)
+    look(github, GIT)
+    feedback = store.forge.of_task(task.id, "request")[0].state.feedback
+    assert [told_of in each.text for each in feedback] == ([True] if told_of else [])
+
+
 def test_a_conflict_is_work(github: StandIn, store: MemoryStore, look: Look, waiting: Waiting) -> None:
     task = waiting(github)
     look(github, GIT)
