@@ -185,6 +185,7 @@ def test_ordinary_code_holds_no_secret(line: str) -> None:
     assert secrets_in(line) == []
 
 
+@pytest.mark.long
 def test_this_repository_holds_none() -> None:
     """Megabytes of ordinary code and lock files: a measure of false alarms."""
     root = Path(__file__).parents[2]

@@ -217,6 +217,7 @@ def test_a_task_whose_dependency_failed_is_blocked_with_the_reason(make_house: M
     assert "nothing says what to deploy" in house.task(needed).reason_detail
 
 
+@pytest.mark.long
 def test_what_waits_for_a_task_goes_on_when_that_is_tried_again_or_without_it(make_house: MakeHouse) -> None:
     report: dict[str, JsonValue] = {"summary": "All is well.", "findings": [], "recommendations": []}
     house, _ = make_house(lambda request: APPROVED if "approved" in str(request.schema) else report)
@@ -305,6 +306,7 @@ def test_with_landing_on_branches_each_task_has_its_own(make_house: MakeHouse) -
     assert "agents/task/ID" in done.stderr  # the owner is told how to see the change
 
 
+@pytest.mark.long
 def test_a_repository_with_unittest_is_worked_on_with_unittest(make_house: MakeHouse) -> None:
     files = {"tests/test_calc.py": UNITTESTS, "tests/__init__.py": ""}
     house, _ = make_house(team(), files=files, testing={"framework": "unittest"})

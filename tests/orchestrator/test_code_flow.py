@@ -87,6 +87,7 @@ def test_tests_that_the_owner_gives_are_used_as_they_are_and_tell_the_file(make_
     assert [asked(request) for request in server.requests] == ["code", *FROM_CODE]
 
 
+@pytest.mark.long
 def test_given_tests_that_the_owner_has_committed_already_need_no_commit(make_house: MakeHouse) -> None:
     house, _ = make_house(team(), {"tests/test_sums.py": GIVEN})
     given = house.repository / "tests" / "test_sums.py"
@@ -249,6 +250,7 @@ def test_landing_is_pushed_to_a_bare_remote(make_house: MakeHouse) -> None:
     assert "def add" in git(bare, "show", "agents/integration:calc.py")
 
 
+@pytest.mark.long
 def test_a_repository_without_tests_works_too(make_house: MakeHouse) -> None:
     house, _ = make_house(team())
     empty = make_repository(house.folder / "plain")

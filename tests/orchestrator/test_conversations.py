@@ -173,6 +173,7 @@ def test_a_question_to_the_owner_waits_for_the_answer_and_the_work_goes_on(make_
         assert git(house.repository, "show", "agents/integration:notes.py")
 
 
+@pytest.mark.long
 def test_prose_and_circles_lead_nowhere_and_end_for_a_reason(make_house: MakeHouse) -> None:
     developer: Script = ("I think add is easy.", (("read_file", {"path": "calc.py"}),))
     limits: dict[str, object] = {"max_task_attempts": 2, "max_approaches": 1}
@@ -233,6 +234,7 @@ def test_a_look_that_fails_does_not_keep_the_work_from_ending(make_house: MakeHo
     assert [role_of(request) for request in server.requests].count("developer") == 1
 
 
+@pytest.mark.long
 def test_who_says_twice_that_it_cannot_go_on_is_not_asked_again(make_house: MakeHouse) -> None:
     house, server = make_house(players(developer=("I cannot go on.",)), llm=WITH_TOOLS)
     task_id = house.submit(TASK, "Add add")

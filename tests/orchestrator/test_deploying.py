@@ -139,6 +139,7 @@ def test_a_daemon_that_is_killed_in_a_phase_goes_on_with_it(make_house: MakeHous
         assert store.deployments.holder("staging") == ""
 
 
+@pytest.mark.long
 def test_two_deployments_wait_for_each_other(make_house: MakeHouse, host: TestHost) -> None:
     house = a_house(make_house, host)
     tasks = [asked(house, "deploy"), asked(house, "deploy")]
@@ -195,6 +196,7 @@ def test_what_the_owner_puts_right_is_tried_again_as_it_was(make_house: MakeHous
     assert (house.task(task).status, last(house).commit, last(house).id) == (TaskStatus.COMPLETED, first, 2)
 
 
+@pytest.mark.long
 def test_landed_work_is_deployed_at_once(make_house: MakeHouse, host: TestHost) -> None:
     house = a_house(make_house, host, on_landing="staging")
     task = house.submit()

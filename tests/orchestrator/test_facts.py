@@ -191,6 +191,7 @@ def test_a_strong_model_is_asked_once_what_to_make_of_the_facts(make_house: Make
     assert states == {"half": "left out", "twice": "left out"}
 
 
+@pytest.mark.long
 def test_what_nobody_asked_for_is_bounded_by_round_and_day(make_house: MakeHouse) -> None:
     house, _ = make_house(team(code=by_function), files=FAILING, llm=SMALL, project={"tasks_per_day": 1})
     house.run_until_idle()
@@ -234,6 +235,7 @@ def test_tests_that_the_owner_changed_meanwhile_are_not_put_back(make_house: Mak
     assert len(server.requests) == 0
 
 
+@pytest.mark.long
 def test_the_facts_are_told_without_making_tasks(make_house: MakeHouse) -> None:
     house, _ = make_house(team(), files=FAILING)
     facts = found(house)

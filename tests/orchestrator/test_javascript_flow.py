@@ -101,6 +101,7 @@ test("half", () => assert.equal(half(4), 2));
     assert "You work on the JavaScript file `lib/half.js`" in server.requests[0].prompt
 
 
+@pytest.mark.long
 def test_tests_that_the_owner_gave_and_code_that_does_not_parse(make_house: MakeHouse) -> None:
     given = """import test, { describe } from "node:test";
 import assert from "node:assert/strict";
@@ -124,6 +125,7 @@ describe("add", () => {
     assert any("')' is missing" in request.prompt for request in server.requests)
 
 
+@pytest.mark.long
 def test_work_that_is_done_already_is_told(make_house: MakeHouse) -> None:
     house, _ = make_house(team(), files=NODE_FILES)
     without_python(house)

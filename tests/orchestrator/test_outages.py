@@ -136,6 +136,7 @@ def test_a_cancelled_task_can_be_tried_again_and_its_late_answer_changes_nothing
     assert "stage failed" not in house.log()
 
 
+@pytest.mark.long
 def test_a_task_over_its_time_is_failed(make_house: MakeHouse) -> None:
     house, _ = make_house(lambda _: Reply.hang(60), orchestrator={"task_timeout": 1})
     with house.daemon():

@@ -62,6 +62,7 @@ def test_everything_is_paused_and_goes_on_where_it_was_over_a_restart_too(make_h
     assert entry(house, "status")["rest"] is None
 
 
+@pytest.mark.long
 def test_in_quiet_hours_nothing_begins_unless_the_owner_says_so(make_house: MakeHouse) -> None:
     now = datetime.now(UTC)
     hours = f"{now - timedelta(hours=2):%H:%M}-{now + timedelta(hours=2):%H:%M}"

@@ -135,6 +135,7 @@ def changed(number: int, **changes: JsonValue) -> list[dict[str, JsonValue]]:
     return [item | changes if place == number else item for place, item in enumerate(PLAN, start=1)]
 
 
+@pytest.mark.long
 def test_a_plan_that_does_not_hold_comes_back_with_what_is_wrong(make_house: MakeHouse) -> None:
     bad = [
         (finish([]), "it has no task"),
@@ -266,6 +267,7 @@ def test_a_plan_that_its_budget_ends_waits_for_the_owner_and_is_not_begun_again(
     assert len(plans(house)) == 1
 
 
+@pytest.mark.long
 def test_a_planner_that_goes_in_circles_or_only_talks_is_ended(make_house: MakeHouse) -> None:
     house, server = make_house(
         players(ceo=("A calculator is a fine thing.",)), llm=WITH_TOOLS, project={"goal": GOAL, "tasks_from": []}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from memory import FailureReason, TaskStatus
 from tests.orchestrator.conftest import MakeHouse, make_house
 from tests.orchestrator.players import (
@@ -49,6 +51,7 @@ def test_a_project_whose_tests_cannot_run_is_set_up_by_the_team_first(make_house
     assert "setup" not in [role_of(request) for request in server.requests[7:]]
 
 
+@pytest.mark.long
 def test_what_the_team_cannot_set_up_goes_to_the_owner(make_house: MakeHouse) -> None:
     setup: Script = ((("cannot_set_up", {"remedy": "Start a PostgreSQL server and set DATABASE_URL."}),),)
     house, server = make_house(players(setup=setup), files=NEEDS_A_PACKAGE, llm=WITH_TOOLS)

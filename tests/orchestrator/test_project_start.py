@@ -402,6 +402,7 @@ def test_a_specification_that_makes_things_up_comes_back_and_ends_blocked(make_h
     assert second.prompt.count("a page in the browser") == 2, "what is wrong, and what was said"
 
 
+@pytest.mark.long
 def test_a_model_that_does_not_judge_gets_a_plan_by_code(make_house: MakeHouse) -> None:
     house, server = make_house(team(), llm={"profile": "small"}, project=QUIET)
     project = begin(house)

@@ -29,6 +29,7 @@ def test_the_crash_that_a_task_reports_is_a_right_reason_to_be_red(make_house: M
     assert "ratio(1, 0)" in git(house.repository, "show", "agents/integration~1")
 
 
+@pytest.mark.long
 def test_new_tests_stand_where_the_suite_collects_them(make_house: MakeHouse) -> None:
     good = "### lib/core.py\n```python\n" + RATIO + "\n\ndef half(x: float) -> float:\n    return x / 2\n```\n"
     files = {
@@ -62,6 +63,7 @@ def test_what_failed_before_is_no_evidence_against_the_change(make_house: MakeHo
     assert "test_of_long_ago" not in first.evidence
 
 
+@pytest.mark.long
 def test_a_test_file_that_was_broken_before_holds_up_nothing(make_house: MakeHouse) -> None:
     files = {"calc.py": RATIO, "tests/test_calc.py": TESTS, "tests/test_broken.py": "def test_it(:\n"}
     house, _ = make_house(team(code=[GOOD_RATIO]), files=files)

@@ -98,6 +98,7 @@ def test_an_existing_test_changes_only_when_it_is_named_and_the_reviewer_is_told
     assert "double is to give three times x now" in lead.messages[0].text
 
 
+@pytest.mark.long
 def test_an_example_that_holds_today_is_for_qa_to_judge(make_house: MakeHouse) -> None:
     qa: Script = (
         (
@@ -135,6 +136,7 @@ def test_new_tests_have_to_be_where_the_suite_looks(make_house: MakeHouse) -> No
     assert "does not collect test/test_add.py::test_add" in results(server.requests[1])
 
 
+@pytest.mark.long
 def test_an_error_that_comes_of_what_the_code_does_is_red(make_house: MakeHouse) -> None:
     old = "from calc import double\n\n\ndef test_it():\n    assert not double(1)\n"
     files = {"calc.py": "def double(x):\n    return None\n", "tests/test_calc.py": old}
