@@ -305,6 +305,11 @@ class Calls(Asking):
         """What is live. Each environment with what is live in it, as far as is remembered."""
         return self._ask("GET", "/api/v1/deployments/environments", list[m.EnvironmentNow])
 
+    def deployments_environment_metrics(self, name: str) -> m.Measured:
+        """What was measured. What was measured of what is live there, beside the version before, and how they
+        compare."""
+        return self._ask("GET", f"/api/v1/deployments/environments/{self._quoted(name)}/metrics", m.Measured)
+
     def deployment(self, number: int) -> m.Deployment:
         """One deployment. All that is remembered of it."""
         return self._ask("GET", f"/api/v1/deployments/{self._quoted(number)}", m.Deployment)
@@ -623,6 +628,11 @@ class AsyncCalls(AsyncAsking):
     async def deployments_environments(self) -> list[m.EnvironmentNow]:
         """What is live. Each environment with what is live in it, as far as is remembered."""
         return await self._ask("GET", "/api/v1/deployments/environments", list[m.EnvironmentNow])
+
+    async def deployments_environment_metrics(self, name: str) -> m.Measured:
+        """What was measured. What was measured of what is live there, beside the version before, and how they
+        compare."""
+        return await self._ask("GET", f"/api/v1/deployments/environments/{self._quoted(name)}/metrics", m.Measured)
 
     async def deployment(self, number: int) -> m.Deployment:
         """One deployment. All that is remembered of it."""

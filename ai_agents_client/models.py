@@ -175,6 +175,19 @@ class Change(Shape):
     """null takes it away."""
 
 
+class Comparison(Shape):
+    """How a version compared with the one before, at one look."""
+
+    environment: str
+    deployment: int
+    metric: str
+    of: str = ""
+    look: int
+    word: Literal["same", "worse", "better"]
+    evidence: dict[str, JsonValue] = {}
+    at: datetime
+
+
 class Criterion(Shape):
     """A condition of an agent's approval."""
 
@@ -295,6 +308,21 @@ class FieldProblem(Shape):
 
     place: str
     told: str
+
+
+class Figures(Shape):
+    """One series in figures, of the last day in which it was measured."""
+
+    number: int
+    """Measurements."""
+    bad: int
+    """Those that were errors."""
+    away: int
+    """Those in which nothing could be reached, through no fault of the service's."""
+    median: float | None
+    """Of the good ones, in milliseconds or bytes; null: there are none."""
+    p95: float | None
+    """What 95 of 100 good ones do not exceed."""
 
 
 class ForgeNow(Shape):
@@ -436,6 +464,32 @@ class Me(Shape):
     """session, key or token"""
     scopes: list[Role]
     """Of a key or token; empty for a session."""
+
+
+class Measured(Shape):
+    """All that is measured of an environment."""
+
+    environment: str
+    interval: float
+    """Seconds between two looks; 0: it is not watched."""
+    live: Deployment | None
+    before: Deployment | None
+    series: list[MeasuredSeries]
+
+
+class MeasuredSeries(Shape):
+    """One thing that is measured."""
+
+    metric: str
+    of: str
+    """A path of the service, or empty."""
+    before: Figures | None
+    """In the version before; null: it was not measured there."""
+    now: Figures
+    points: list[float]
+    """The last values, each the median of a few, the oldest first."""
+    compared: list[Comparison]
+    """The last look of each comparison."""
 
 
 class ModelCall(Shape):

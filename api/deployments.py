@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -17,6 +17,7 @@ from api.room import TheRoom
 from memory import Deployment
 from owner import deploying
 from owner.deploying import EnvironmentNow, Requested
+from owner.measured import Measured, figures_words, findings, measured
 
 router = APIRouter()
 _PROGRAMS = "/api/v1/deployments"
@@ -61,6 +62,17 @@ def deployments(
 def environments(room: TheRoom, _: AViewer) -> list[EnvironmentNow]:
     """Each environment with what is live in it, as far as is remembered."""
     return deploying.environments_of(room.store, room.settings.deployment)
+
+
+@router.get(
+    f"{_PROGRAMS}/environments/{{name}}/metrics",
+    summary="What was measured",
+    tags=["deployments"],
+    responses=problems(401, 403, 404, 409, 422),
+)
+def metrics(name: Annotated[str, Path(max_length=32)], room: TheRoom, _: AViewer) -> Measured:
+    """What was measured of what is live there, beside the version before, and how they compare."""
+    return measured(room.store, room.settings.deployment, name)
 
 
 @router.get(
@@ -113,8 +125,12 @@ def look(request: Request, room: TheRoom, _: AViewer) -> Response:
     """The page."""
     before = number(request.query_params.get("before"))
     chosen = request.query_params.get("environment") or None
+    places = environments(room, _)
     values = {
-        "environments": environments(room, _),
+        "environments": places,
+        "measured": {each.name: metrics(each.name, room, _) for each in places},
+        "figures": figures_words,
+        "findings": lambda number: findings(room.store, number),
         "rows": paged(deploying.history(room.store, chosen, _ROWS + 1, before), _ROWS, number_of),
         "live": before is None,
     }

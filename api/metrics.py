@@ -160,10 +160,30 @@ class Figures(Collector):
             waiting.add_metric([kind], held.count(kind))
         ready = store.tasks.ready(1)
         oldest = (now - ready[0].created_at).total_seconds() if ready else 0.0
-        yield from (limit, used, waiting)
+        yield from (limit, used, waiting, *self._deployed())
         yield GaugeMetricFamily("aiagents_queue_seconds", "Age of the task that is begun next.", value=oldest)
         yield GaugeMetricFamily("aiagents_calls_in_flight", "Calls without an answer yet.",
                                 value=len(store.budgets.calls_in_flight()))  # fmt: skip
+
+    def _deployed(self) -> Iterator[Metric]:
+        """What was measured of what is live."""
+        checks = GaugeMetricFamily(
+            "aiagents_deployed_checks", "Measurements of the version that is live.",
+            labels=["environment", "metric", "of", "outcome"],
+        )  # fmt: skip
+        worse = GaugeMetricFamily(
+            "aiagents_deployed_worse", "Comparisons that found the live version worse than the one before.",
+            labels=["environment"],
+        )  # fmt: skip
+        store = self._room.store
+        for name in self._room.settings.deployment.environments:
+            live = store.deployments.live(name)
+            for series in store.measurements.series(name, live.id) if live else []:
+                checks.add_metric([name, series.metric, series.of, "bad"], series.bad)
+                checks.add_metric([name, series.metric, series.of, "other"], series.number - series.bad)
+            made = store.measurements.comparisons(live.id) if live else []
+            worse.add_metric([name], sum(each.word == "worse" for each in made))
+        yield from (checks, worse)
 
 
 class _Durations:

@@ -15,6 +15,7 @@ from memory import Deployment
 from monitoring import daemon_pid, redact
 from owner import deploying
 from owner.deploying import EnvironmentNow, Requested
+from owner.measured import figures_words, findings, measured
 from owner.words import deployment_word, one_line
 
 deployments_commands = Commands(help="What is live where, and what became of each deployment.", no_args_is_help=True)
@@ -77,8 +78,9 @@ def show(
     """Show everything about one deployment."""
     with opened(choice_of(ctx)) as (_, store):
         row = deploying.as_seen(store, store.deployments.get(number))
+        found = findings(store, number)
     if as_json:
-        print_json(row)
+        print_json(row.model_dump(mode="json") | {"found": found})
         return
     facts = {
         "deployment": str(row.id),
@@ -91,6 +93,7 @@ def show(
         "made": ", ".join(f"{key} {value}" for key, value in row.artifact.items()),
         "task": row.task_id or "",
         "detail": redact(row.detail),
+        "measured": "; ".join(found),
     }
     for name, value in facts.items():
         if value:
@@ -125,6 +128,36 @@ def promote(
     with opened(choice_of(ctx), names_project=True, writes=True) as (project, store):
         asked = deploying.promote(store, project.settings.deployment, environment)
     _told(project, asked, ctx, as_json)
+
+
+@deployments_commands.command("metrics")
+def metrics(ctx: typer.Context, environment: Environment = "", as_json: AsJson = False) -> None:
+    """Show what was measured of what is live, beside the version before, and how they compare."""
+    with opened(choice_of(ctx)) as (project, store):
+        found = measured(store, project.settings.deployment, environment)
+    if as_json:
+        print_json(found)
+        return
+    if found.live is None:
+        out.print(f"Nothing is live in {found.environment}.", markup=False)
+        return
+    before = f", before it {found.before.commit[:_SHORT]}" if found.before else ""
+    out.print(f"{found.environment}: {found.live.commit[:_SHORT]} is live{before}", markup=False)
+    if not found.series:
+        why = "the daemon measures while it runs" if found.interval else "watch.interval is 0"
+        out.print(f"Nothing was measured of it yet: {why}; see docs/CIRCLE.md.", markup=False)
+        return
+    columns = [Column("what"), Column("before"), Column("now"), Column("compared", 20, rank=1)]
+    rows = [
+        (
+            f"{series.metric} {series.of}".strip(),
+            figures_words(series.metric, series.before),
+            figures_words(series.metric, series.now),
+            "; ".join(f"{each.metric} {each.word}" for each in series.compared) or "not yet",
+        )
+        for series in found.series
+    ]
+    out.print(FittedTable(columns, rows))
 
 
 @deployments_commands.command("logs")

@@ -50,6 +50,7 @@ from owner.words import count
 
 if TYPE_CHECKING:
     from orchestrator import Services
+    from orchestrator.circle.watcher import Watcher
     from owner.forge_runner import ForgeRunner
 
 log = get_logger(__name__)
@@ -224,6 +225,7 @@ def work(
         timer.daemon = True
         timer.start()
     forge = _open_forge(project, services, once=until_idle)
+    watcher = _open_watcher(services) if not until_idle else None
     control_room = open_control_room(
         project, services, orchestrator, forge.poke if forge else lambda: None, for_people=for_people
     )
@@ -234,6 +236,8 @@ def work(
     finished = orchestrator.run()
     if forge:
         forge.close(last_look=until_idle)
+    if watcher:
+        watcher.close()
     if control_room:
         control_room.close()
     quiet = orchestrator.stop()
@@ -264,6 +268,17 @@ def _open_forge(project: Project, services: Services, *, once: bool) -> ForgeRun
         runner.look()
     runner.start()
     return runner
+
+
+def _open_watcher(services: Services) -> Watcher | None:
+    """Watch what is live from now on."""
+    if not services.settings.deployment.environments:
+        return None
+    from orchestrator.circle.watcher import Watcher  # for those who deploy
+
+    watcher = Watcher(services)
+    watcher.start()
+    return watcher
 
 
 def _have_model(project: Project, supervisor: Supervisor, *, for_people: bool) -> None:

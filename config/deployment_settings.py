@@ -53,6 +53,28 @@ class HealthSettings(Section):
     )
 
 
+class WatchSettings(Section):
+    """How what is live is watched."""
+
+    interval: float = Field(
+        30,
+        ge=0,
+        le=3600,
+        description="Seconds between two looks at what is live, while the daemon runs; 0: it is not watched.",
+    )
+    paths: list[Annotated[str, Field(pattern=r"^/[^\s@]*$", max_length=500)]] = Field(
+        [],
+        max_length=20,
+        description="Paths of the service that are asked beside health.url, such as /items; 400 and above, or no "
+        "answer, is an error. A GET must change nothing.",
+    )
+    on_regression: Literal["report", "roll_back"] = Field(
+        "report",
+        description="What is done about a version that is worse than the one before. report: you are told, and it is "
+        "to be mended; roll_back: the version before is brought back, too.",
+    )
+
+
 class EnvironmentSettings(Section):
     """What every environment has."""
 
@@ -61,6 +83,7 @@ class EnvironmentSettings(Section):
         "", description="Only what is live in the environment of this name may be deployed here; empty: anything."
     )
     health: HealthSettings = HealthSettings()
+    watch: WatchSettings = WatchSettings()
 
     @property
     def patience(self) -> float:

@@ -317,6 +317,7 @@ class RetentionSettings(Section):
     answers_days: float = Field(30, ge=0, description="Prompts and answers of model calls; tokens and costs stay.")
     activity_days: float = Field(90, ge=0, description="Lines of the activity stream.")
     evidence_days: float = Field(90, ge=0, description="Output of the test runs of ended tasks.")
+    measurements_days: float = Field(14, ge=0, description="What was measured of deployed versions.")
     worktree_days: float = Field(14, ge=0, description="Worktree and branch of a task that ended without landing.")
     environment_days: float = Field(90, ge=0, description="Project environments that no run has used.")
 

@@ -12,6 +12,7 @@ from deployment.errors import (
     UnknownCommit,
     UnknownEnvironment,
 )
+from deployment.gauges import Gauge
 from deployment.health import Health
 from deployment.manager import DeploymentManager, EnvironmentStatus, Plan
 from deployment.pipelines import DeploymentStatus, handed_over
@@ -28,6 +29,7 @@ __all__ = [
     "DeploymentStatus",
     "EnvironmentBusy",
     "EnvironmentStatus",
+    "Gauge",
     "Health",
     "NotPromoted",
     "NothingBefore",

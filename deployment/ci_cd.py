@@ -14,6 +14,7 @@ from typing import ClassVar
 import forge
 from config import CiCdEnvironment
 from deployment.errors import DeploymentError, ForgeAway, ForgeRefused, PipelineFailed
+from deployment.gauges import Gauge
 from deployment.target import Live, Release, Workshop
 from forge import ForgeClient, GitHubActions, GitLabCi, Pipelines, Run, tail
 
@@ -68,6 +69,10 @@ class CiCd:
         job, text = self._api.failed_job(runs[0]) if runs[0].state == "bad" else ("", "")
         head = f"pipeline {runs[0].id} of {runs[0].commit[:12]}: {runs[0].word} ({runs[0].url})"
         return "\n".join([head, *([f"job {job}:", *text.splitlines()[-lines:]] if job else [])])
+
+    def gauges(self) -> list[Gauge]:
+        """None are kept."""
+        return []
 
     def close(self) -> None:
         """Close the connection."""

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from config import DurableObjectsEnvironment
 from deployment.durable_objects import DURABLE_OBJECTS, run, run_build, unpack
 from deployment.errors import CloudflareRefused, CommandFailed, DeploymentError, ProgramMissing
+from deployment.gauges import Gauge
 from deployment.target import Live, Release, Workshop
 from deployment.workerd_config import read_wrangler
 
@@ -90,6 +91,10 @@ class Cloudflare:
             f"Cloudflare's log can only be followed while it is written: `wrangler tail {self._settings.service}`, or "
             "see Observability in its dashboard"
         )
+
+    def gauges(self) -> list[Gauge]:
+        """None are kept."""
+        return []
 
     def close(self) -> None:
         """Nothing is open."""

@@ -17,6 +17,7 @@ from typing import IO, ClassVar
 from config import DirectEnvironment
 from deployment import host_scripts as scripts
 from deployment.errors import CommandFailed, DeploymentError, EnvironmentBusy, ReleaseGone, Unhealthy
+from deployment.gauges import Gauge
 from deployment.health import wait_until_healthy
 from deployment.ssh import Host, HostAddress
 from deployment.target import Live, Release, Workshop
@@ -113,6 +114,10 @@ class Direct:
             raise DeploymentError(f"{told}: journalctl -u shop -n $LINES --no-pager")
         script = 'cd "$FOLDER" && timeout "$LIMIT" sh -c "$COMMAND" 2>&1 </dev/null | tail -c 200000'
         return self._run("the log", script, Release(0, ""), COMMAND=self._settings.logs, LINES=str(lines))
+
+    def gauges(self) -> list[Gauge]:
+        """None are kept."""
+        return []
 
     def close(self) -> None:
         """End the connection."""

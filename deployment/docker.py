@@ -34,6 +34,7 @@ from deployment.errors import (
     RegistryAway,
     Unhealthy,
 )
+from deployment.gauges import Gauge, container_gauges
 from deployment.health import Health, wait_until_healthy
 from deployment.ssh import Host, HostAddress
 from deployment.target import Live, Release, Workshop
@@ -174,6 +175,11 @@ class Docker:
         if newest is None:
             raise DeploymentError(f"no container of {self._workshop.environment} runs")
         return self._docker("the log", "logs", "--tail", str(lines), newest.name, both=True)
+
+    def gauges(self) -> list[Gauge]:
+        """Memory and restarts of the newest container."""
+        newest = max((each for each in self._containers() if each.running), key=lambda each: each.number, default=None)
+        return container_gauges(self._docker, newest.name) if newest else []
 
     def close(self) -> None:
         """Close the tunnel, and forget the registry's password."""

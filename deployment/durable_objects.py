@@ -22,6 +22,7 @@ from config import DurableObjectsEnvironment
 from deployment.errors import CommandFailed, DeploymentError, HostDiskFull, ProgramMissing, ReleaseGone
 from deployment.gateway import client
 from deployment.gateway.files import read_variables
+from deployment.gauges import Gauge
 from deployment.target import Live, Release, Target, Workshop
 from deployment.workerd_config import read_wrangler, unique_keys, write_config
 
@@ -120,6 +121,10 @@ class Workerd:
         except FileNotFoundError:
             raise DeploymentError(f"nothing has run in {self._folder} yet") from None
         return "\n".join(text.splitlines()[-lines:])
+
+    def gauges(self) -> list[Gauge]:
+        """None are kept."""
+        return []
 
     def close(self) -> None:
         """Nothing is open."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from config import HealthSettings
 from monitoring import redact
@@ -32,6 +33,8 @@ class Health:
     """What the last answer says is running."""
     asked: int = 0
     seconds: float = 0.0
+    away: bool = False
+    """Nothing answered, and nothing says that the service is at fault: no route, no name, no time to connect."""
 
 
 def wait_until_healthy(
@@ -72,8 +75,21 @@ def wait_until_healthy(
 
 def look(settings: HealthSettings, commit: str) -> Health:
     """Ask once."""
+    if not settings.url:
+        return Health(True, "no address to ask is set")
+    return _timed(settings, lambda client: _ask(client, settings, commit, None))
+
+
+def look_at(path: str, settings: HealthSettings) -> Health:
+    """Ask once for another path of the service. A redirection is an answer; 400 and above is an error."""
+    url = urljoin(settings.url, path)
+    return _timed(settings, lambda client: _judged(_got(client, url, settings.timeout), allowed=400))
+
+
+def _timed(settings: HealthSettings, ask: Callable[[httpx2.Client], Health]) -> Health:
     with _client(settings, None) as client:
-        return _ask(client, settings, commit, None) if settings.url else Health(True, "no address to ask is set")
+        begun = time.monotonic()
+        return replace(ask(client), seconds=time.monotonic() - begun)
 
 
 def _client(settings: HealthSettings, socket: Path | None) -> httpx2.Client:
@@ -87,34 +103,64 @@ def _client(settings: HealthSettings, socket: Path | None) -> httpx2.Client:
     )
 
 
-def _ask(client: httpx2.Client, settings: HealthSettings, commit: str, socket: Path | None) -> Health:
+@dataclass(frozen=True)
+class _Answer:
+    """What came back, or why nothing did."""
+
+    status: int = 0
+    headers: httpx2.Headers | None = None
+    body: bytes = b""
+    problem: str = ""
+    away: bool = False
+
+
+def _got(client: httpx2.Client, url: str, seconds: float) -> _Answer:
     import httpx2
 
-    url = settings.url
-    if socket:
-        parts = urlsplit(url)
-        url = f"http://localhost{parts.path or '/'}" + (f"?{parts.query}" if parts.query else "")
-    end = time.monotonic() + settings.timeout
+    end = time.monotonic() + seconds
     try:
         with client.stream("GET", url) as answer:
             body = b""
             for part in answer.iter_bytes():
                 body += part
                 if len(body) > _MOST_READ or time.monotonic() > end:
-                    return Health(False, f"HTTP {answer.status_code}, and its answer has no end")
+                    return _Answer(problem=f"HTTP {answer.status_code}, and its answer has no end")
     except httpx2.HTTPError as problem:
-        return Health(False, f"{type(problem).__name__}: {problem}")
-    text = redact(body[:_MOST_SHOWN].decode("utf-8", "replace"))
-    if not answer.is_success:
-        return Health(False, f"HTTP {answer.status_code}: {text}")
-    if settings.version == "none":
-        return Health(True, f"HTTP {answer.status_code}")
-    version = _version(settings.version, answer.headers, body)
+        refused = "refused" in str(problem).lower()
+        away = isinstance(problem, httpx2.ConnectTimeout) or (isinstance(problem, httpx2.ConnectError) and not refused)
+        return _Answer(problem=f"{type(problem).__name__}: {problem}", away=away)
+    return _Answer(answer.status_code, answer.headers, body)
+
+
+def _judged(answer: _Answer, *, allowed: int) -> Health:
+    """Healthy if its status is below the first that is not `allowed`."""
+    if answer.problem:
+        return Health(False, answer.problem, away=answer.away)
+    if 200 <= answer.status < allowed:
+        return Health(True, f"HTTP {answer.status}")
+    return Health(False, f"HTTP {answer.status}: {_shown(answer)}")
+
+
+def _ask(client: httpx2.Client, settings: HealthSettings, commit: str, socket: Path | None) -> Health:
+    url = settings.url
+    if socket:
+        parts = urlsplit(url)
+        url = f"http://localhost{parts.path or '/'}" + (f"?{parts.query}" if parts.query else "")
+    answer = _got(client, url, settings.timeout)
+    judged = _judged(answer, allowed=300)
+    if not judged.healthy or settings.version == "none" or answer.headers is None:
+        return judged
+    version = _version(settings.version, answer.headers, answer.body)
     named = version.lower()
     if len(named) >= _SHORTEST_COMMIT and commit.startswith(named):
-        return Health(True, f"HTTP {answer.status_code}, version {version[:12]}", version)
-    told = f"names the version {version[:60]!r}" if version else f"names no version ({settings.version}): {text}"
-    return Health(False, f"HTTP {answer.status_code}, but it {told}, not {commit[:12]}", version)
+        return Health(True, f"{judged.detail}, version {version[:12]}", version)
+    told = f"names the version {version[:60]!r}" if version else f"names no version ({settings.version}): "
+    told += "" if version else _shown(answer)
+    return Health(False, f"{judged.detail}, but it {told}, not {commit[:12]}", version)
+
+
+def _shown(answer: _Answer) -> str:
+    return redact(answer.body[:_MOST_SHOWN].decode("utf-8", "replace"))
 
 
 def _version(where: str, headers: httpx2.Headers, body: bytes) -> str:

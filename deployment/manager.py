@@ -20,6 +20,7 @@ from deployment.errors import (
     NotPromoted,
     UnknownEnvironment,
 )
+from deployment.gauges import Gauge
 from deployment.health import Health, look, wait_until_healthy
 from deployment.target import Release, Source, Target, Workshop
 from deployment.targets import target_of
@@ -192,6 +193,10 @@ class DeploymentManager:
     def logs(self, environment: str, lines: int = 100) -> str:
         """The newest lines of what the running service wrote."""
         return self._target(environment).logs(lines)
+
+    def gauges(self, environment: str) -> list[Gauge]:
+        """Memory, restarts and the like of what runs, where the target knows."""
+        return self._target(environment).gauges()
 
     # -- the phases, each of which may be repeated -----------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from config import HealthSettings
+from deployment.gauges import Gauge
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,9 @@ class Target(Protocol):
 
     def logs(self, lines: int) -> str:
         """The newest lines of what the running service wrote."""
+
+    def gauges(self) -> list[Gauge]:
+        """What can be said of what runs, beside whether it answers; nothing where nobody keeps such figures."""
 
     def close(self) -> None:
         """Close connections."""

@@ -7,7 +7,16 @@ token budget.
 from memory.context import ContextManager, Section, estimated_tokens
 from memory.database.schema import SCHEMA_REVISION
 from memory.database.sqlite_files import check_sound, check_writable, compact, copy_database, revision_of
-from memory.deployment_models import Deployment, DeploymentEnding, DeploymentKind, DeploymentPhase, DeploymentStatus
+from memory.deployment_models import (
+    Comparison,
+    Deployment,
+    DeploymentEnding,
+    DeploymentKind,
+    DeploymentPhase,
+    DeploymentStatus,
+    Measurement,
+    Series,
+)
 from memory.errors import (
     AmbiguousTask,
     ContextTooLarge,
@@ -89,6 +98,7 @@ __all__ = [
     "AuditReport",
     "CallInFlight",
     "Claim",
+    "Comparison",
     "ContextManager",
     "ContextTooLarge",
     "ControlCommand",
@@ -113,6 +123,7 @@ __all__ = [
     "ForgeThread",
     "IllegalTransition",
     "LimitState",
+    "Measurement",
     "Memory",
     "MemoryStore",
     "MemoryStoreError",
@@ -131,6 +142,7 @@ __all__ = [
     "SchemaMissing",
     "SchemaTooNew",
     "Section",
+    "Series",
     "StoredResponse",
     "Strategy",
     "SuiteQuality",

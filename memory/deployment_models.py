@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from pydantic import JsonValue
+
 from memory.task_models import Row, UtcTime
 
 DeploymentKind: TypeAlias = Literal["deploy", "rollback"]
@@ -12,6 +14,9 @@ DeploymentEnding: TypeAlias = Literal["live", "failed", "rolled_back", "rollback
 DeploymentStatus: TypeAlias = Literal["requested", "planned", DeploymentPhase, DeploymentEnding, "replaced", "stopped"]
 """`planned`: its commit is settled. `replaced`: it was live until another one was. `stopped`: its task stands
 still or was given up before it came to an end; it is never stored."""
+MeasuredOutcome: TypeAlias = Literal["good", "bad", "away"]
+"""`away`: nothing answered, and nothing says that the service is at fault."""
+ComparisonWord: TypeAlias = Literal["same", "worse", "better"]
 
 
 class Deployment(Row):
@@ -37,3 +42,46 @@ class Deployment(Row):
     created_at: UtcTime
     updated_at: UtcTime
     finished_at: UtcTime | None = None
+
+
+class Measurement(Row):
+    """One look at one thing of what is live."""
+
+    environment: str
+    deployment: int
+    commit: str
+    metric: str
+    """What is measured: `answer` in milliseconds, `memory` in bytes, `restarts` since the look before, `log errors` in
+    lines since then."""
+    of: str = ""
+    """Of what: a path of the service, a container."""
+    at: UtcTime
+    value: float
+    outcome: MeasuredOutcome = "good"
+    detail: str = ""
+    """What was wrong."""
+
+
+class Series(Row):
+    """What is known of one series of measurements of a version."""
+
+    metric: str
+    of: str
+    number: int
+    bad: int
+    first: UtcTime
+    last: UtcTime
+
+
+class Comparison(Row):
+    """How a version compared with the one before, at one look."""
+
+    environment: str
+    deployment: int
+    metric: str
+    """`errors`, `latency`, `memory`, `restarts` or `log errors`."""
+    of: str = ""
+    look: int
+    word: ComparisonWord
+    evidence: dict[str, JsonValue] = {}
+    at: UtcTime

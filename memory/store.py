@@ -27,6 +27,7 @@ from memory.tables.deployments import DeploymentTables
 from memory.tables.forge import ForgeTable
 from memory.tables.journal import CommandTable, EvidenceTables, JournalTables, lock_activity
 from memory.tables.ledger import LedgerTables
+from memory.tables.measurements import MeasurementTables
 from memory.tables.pauses import PausedAgents
 from memory.tables.people import PeopleTables
 from memory.tables.strategy import StrategyTable
@@ -69,6 +70,8 @@ class MemoryStore:
         """Who may use the control room."""
         self.deployments = DeploymentTables(database)
         """What was deployed where, and what is live."""
+        self.measurements = MeasurementTables(database)
+        """What was measured of what is live, and how versions compare."""
         self.forge = ForgeTable(database)
         """Issues and requests at the forge."""
         self.browse = BrowseTables(database)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from deployment import UnknownCommit
-from git_ops import GitManager
+from git_ops import GitError, GitManager
+from monitoring import get_logger
+
+log = get_logger(__name__)
+
+_HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 class DeployedFrom:
@@ -15,13 +21,19 @@ class DeployedFrom:
         self._git = git
 
     def resolve(self, name: str) -> str:
-        """The full hash of a commit, branch or tag; the tip of the landing branch for an empty name.
+        """The full hash of a commit, branch or tag, as it is in the owner's repository now if that can be reached; the
+        tip of the landing branch for an empty name.
 
         Raises `UnknownCommit`.
         """
         repository = self._git.repository
         if not name:
             return self._git.branch.tip()
+        if not _HASH.fullmatch(name):
+            try:
+                repository.fetch()
+            except GitError as problem:
+                log.warning("a name is read as it was when the repository was last reached", problem=str(problem))
         for place in (name, f"refs/heads/{name}", f"refs/remotes/origin/{name}"):
             if found := repository.resolve(place):
                 return found

@@ -140,6 +140,7 @@ class Housekeeping:
             "answers": lambda: self._aged(days.answers_days, store.retention.forget_answers),
             "activity": lambda: self._aged(days.activity_days, self._forget_activity),
             "evidence": lambda: self._aged(days.evidence_days, store.retention.forget_evidence),
+            "measurements": lambda: self._aged(days.measurements_days, store.measurements.forget),
             "pictures": lambda: self._aged(days.evidence_days, self._forget_pictures),
             "cached": lambda: store.ledger.purge_cache(services.settings.llm.cache_ttl),
             "results": services.suite.forget_results,

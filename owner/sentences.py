@@ -289,6 +289,12 @@ def _deployment(line: Line) -> str:
             return f"{commit} was taken back from {where}{number}{why}"
         case "deployment rollback failed":
             return f"{commit} failed in {where}, and so did the way back: it may be down{number}{why}"
+        case "version is worse":
+            found = "; ".join(one_line(each) for each in line.details.get("found") or [])
+            back = "; the version before is brought back" if line.text("back") else ""
+            return f"{commit} is worse in {where} than {line.text('before')[:12]}: {found}{back}"
+        case "effect measured":
+            return f"{line.task}, deployed to {where}, was measured{because(line, 'found')}"
     return f"{commit} could not be deployed to {where}{number}{why}"
 
 
@@ -318,6 +324,8 @@ _SENTENCES: dict[str, Callable[[Line], str]] = {
     "deployment failed": _deployment,
     "deployment rollback failed": _deployment,
     "deployment rolled back": _deployment,
+    "effect measured": _deployment,
+    "version is worse": _deployment,
     "code committed": _of("{who} committed the code{it}: {files}"),
     "configuration edited": _by("changed the configuration: {keys}; it counts from the next start on"),
     "conversation": _conversation,

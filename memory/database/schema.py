@@ -29,7 +29,7 @@ from memory.database.columns import SafeJson, SafeText, UtcDateTime
 from memory.task_models import TaskStatus
 from monitoring.errors import FailureReason
 
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0012"
 """The newest migration; revisions are numbered, so a greater one comes from a newer program."""
 
 # Limits in characters. Longer texts are cut in the middle, longer JSON is refused.
@@ -371,6 +371,40 @@ deployment_locks = Table(
     Column("environment", Text, primary_key=True),
     Column("owner", Text, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+)
+
+# What was measured of what is live: one row a look and series, which is named by what is measured and of what.
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("id", _BIG, primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("deployment", BigInteger, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("of", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", SafeText(TITLE_LIMIT), nullable=False),
+    Index(None, "environment", "deployment", "metric", "of", "id"),
+    Index(None, "at"),
+)
+
+# How a version compared with the one before, at one look.
+comparisons = Table(
+    "comparisons",
+    metadata,
+    Column("id", _BIG, primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("deployment", BigInteger, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("of", Text, nullable=False),
+    Column("look", Integer, nullable=False),
+    Column("word", Text, nullable=False),
+    Column("evidence", SafeJson("the evidence of a comparison", JSON_LIMIT), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    UniqueConstraint("deployment", "metric", "of", "look"),
 )
 
 # Issues and requests at the forge. No foreign key: an issue is known before its task is made.

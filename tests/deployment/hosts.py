@@ -41,7 +41,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = json.dumps({"version": COMMIT}).encode()
         if ODD == "sick":
             body = b"database is away"
-        self.send_response(500 if ODD == "sick" else 200)
+        half = ODD == "half" and self.path.startswith("/items")  # what the health check does not ask
+        if half:
+            body = b"items are away"
+        self.send_response(500 if ODD == "sick" or half else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -113,6 +113,8 @@ def test_tasks_of_the_first_schema_are_kept(empty_url: str) -> None:
             "deployments",
             "forge_threads",
             "deployment_locks",
+            "measurements",
+            "comparisons",
         ):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         for table in ("model_calls", "model_cache"):
