@@ -311,7 +311,8 @@ class FieldProblem(Shape):
 
 
 class Figures(Shape):
-    """One series in figures, of the last day in which it was measured."""
+    """One series in figures, of the last day in which it was measured; of the newest thousand, if there are
+    more."""
 
     number: int
     """Measurements."""

@@ -15,7 +15,7 @@ from memory import Deployment
 from monitoring import daemon_pid, redact
 from owner import deploying
 from owner.deploying import EnvironmentNow, Requested
-from owner.measured import figures_words, findings, measured
+from owner.measured import compared_words, figures_words, findings, measured
 from owner.words import deployment_word, one_line
 
 deployments_commands = Commands(help="What is live where, and what became of each deployment.", no_args_is_help=True)
@@ -147,13 +147,13 @@ def metrics(ctx: typer.Context, environment: Environment = "", as_json: AsJson =
         why = "the daemon measures while it runs" if found.interval else "watch.interval is 0"
         out.print(f"Nothing was measured of it yet: {why}; see docs/CIRCLE.md.", markup=False)
         return
-    columns = [Column("what"), Column("before"), Column("now"), Column("compared", 20, rank=1)]
+    columns = [Column("what"), Column("compared"), Column("now"), Column("before", rank=1)]
     rows = [
         (
             f"{series.metric} {series.of}".strip(),
-            figures_words(series.metric, series.before),
+            compared_words(series.compared),
             figures_words(series.metric, series.now),
-            "; ".join(f"{each.metric} {each.word}" for each in series.compared) or "not yet",
+            figures_words(series.metric, series.before),
         )
         for series in found.series
     ]

@@ -62,7 +62,7 @@ class WatchSettings(Section):
         le=3600,
         description="Seconds between two looks at what is live, while the daemon runs; 0: it is not watched.",
     )
-    paths: list[Annotated[str, Field(pattern=r"^/[^\s@]*$", max_length=500)]] = Field(
+    paths: list[Annotated[str, Field(pattern=r"^/([^/\s@][^\s@]*)?$", max_length=500)]] = Field(
         [],
         max_length=20,
         description="Paths of the service that are asked beside health.url, such as /items; 400 and above, or no "

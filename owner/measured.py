@@ -13,12 +13,12 @@ from memory import Comparison, Deployment, Measurement, MemoryStore
 from owner.deploying import chosen_environment
 
 _DAY = timedelta(days=1)
-_MOST, _POINTS = 3000, 60
+_MOST, _POINTS = 1000, 60
 _MIB = 1024 * 1024
 
 
 class Figures(BaseModel):
-    """One series in figures, of the last day in which it was measured."""
+    """One series in figures, of the last day in which it was measured; of the newest thousand, if there are more."""
 
     number: int = Field(description="Measurements.")
     bad: int = Field(description="Those that were errors.")
@@ -117,3 +117,12 @@ def figures_words(metric: str, figures: Figures | None) -> str:
     if metric == "memory":
         return f"{figures.median / _MIB:.0f} MiB, 95 % below {figures.p95 / _MIB:.0f} MiB"
     return f"{figures.median:g} (median)"
+
+
+def compared_words(compared: Sequence[Comparison]) -> str:
+    """How the last looks ended, in a few words."""
+    told = []
+    for word in ("worse", "better"):
+        if found := [each.metric for each in compared if each.word == word]:
+            told.append(f"{word}: {', '.join(found)}")
+    return "; ".join(told) or ("as before" if compared else "not yet")

@@ -44,6 +44,10 @@ def environment(**changes: object) -> dict[str, object]:
         ),
         (environment(target="moon"), {"deployment.environments.staging": "direct, docker, ci_cd or durable_objects"}),
         (environment(restart=""), {"deployment.environments.staging": "either restart or blue_green"}),
+        *(
+            (environment(watch={"paths": [path]}), {"deployment.environments.staging.watch.paths.0": "pattern"})
+            for path in ("//elsewhere.example/x", "items", "/x y", "")
+        ),
         ({"deployment": {"environments": {"a/b": DIRECT}}}, {"deployment.environments.a/b": "pattern"}),
         ({"deployment": {"environments": {"one": DIRECT, "two": DIRECT}}}, {"deployment": "one of its own"}),
         ({"agents": {"qa": {"modl": 1}}}, {"agents.qa.modl": "did you mean `model`?"}),
