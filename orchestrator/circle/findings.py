@@ -22,22 +22,24 @@ def act_on(
     services: Services, settings: Environment, live: Deployment, before: Deployment, worse: Sequence[Comparison],
     log: str,
 ) -> None:  # fmt: skip
-    """`log`: the newest lines of what the service wrote; empty if nobody knows."""
-    told = [str(each.evidence.get("told")) for each in worse]
+    """`log`: the newest lines of what the service wrote; empty if nobody knows. The way back comes last: once it has
+    begun, nobody looks at this version again."""
+    told = [*dict.fromkeys(str(each.evidence.get("told")) for each in worse)]
     goes_back = settings.watch.on_regression == "roll_back"
-    back = _roll_back(services, live, before) if goes_back else ""
-    mend = _have_it_mended(services, live, before, worse, back=bool(back), log=log)
+    mend = _have_it_mended(services, live, before, worse, back=goes_back, log=log)
     services.store.journal.log(
         _AGENT, "version is worse", mend,
         environment=live.environment, number=live.id, commit=live.commit, before=before.commit, found=[*told],
-        back=back,
+        back=goes_back,
     )  # fmt: skip
     what = f"{live.commit[:_SHORT]} in {live.environment} is worse than {before.commit[:_SHORT]}: {'; '.join(told)}"
-    alert(AlertKind.OWNER, f"watch {live.id}", f"{what}{'; it is taken back' if back else ''}")
+    alert(AlertKind.OWNER, f"watch {live.id}", f"{what}{'; it is taken back' if goes_back else ''}")
+    if goes_back:
+        _roll_back(services, live, before)
 
 
-def _roll_back(services: Services, live: Deployment, before: Deployment) -> str:
-    """Have the version before brought back; the id of the task that does it."""
+def _roll_back(services: Services, live: Deployment, before: Deployment) -> None:
+    """Have the version before brought back."""
     store, task_id = services.store, f"watch-{live.id}-back"
     store.deployments.request(
         task_id, live.environment, kind="rollback", commit=before.commit, goes_back_to=before.id, by=SOURCE
@@ -51,7 +53,6 @@ def _roll_back(services: Services, live: Deployment, before: Deployment) -> str:
     )
     if store.tasks.add(task):
         store.journal.log(_AGENT, "task added", task_id, title=task.title, source=task.source)
-    return task_id
 
 
 def _have_it_mended(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from memory import Comparison, Deployment, Task, TaskStatus, UnknownDeployment, utc_now
+from memory import Comparison, Deployment, Task, TaskStatus, UnknownDeployment
 from orchestrator.circle.findings import SOURCE
+from orchestrator.circle.marks import MEASURED, is_marked, mark
 from orchestrator.services import Services
 
 _AGENT = "devops"
-_MARK = "measured"
 _LOOK = 4
 """The look, of 40 measurements, at which a version counts as measured."""
 _MOST_TASKS = 200
@@ -18,7 +18,7 @@ def measured(services: Services, live: Deployment, before: Deployment) -> None:
     """Once a version was looked at often enough, keep for each task that came with it what was measured."""
     store = services.store
     made = store.measurements.comparisons(live.id)
-    if any(each.metric == _MARK for each in made) or max((each.look for each in made), default=0) < _LOOK:
+    if is_marked(made, MEASURED) or max((each.look for each in made), default=0) < _LOOK:
         return
     told = [str(each.evidence.get("told")) for each in _newest(made) if each.word != "same"]
     for task in _came_with(services, live, before):
@@ -29,10 +29,7 @@ def measured(services: Services, live: Deployment, before: Deployment) -> None:
             _AGENT, "effect measured", task.id, environment=live.environment, number=live.id, commit=live.commit,
             found=found,
         )  # fmt: skip
-    mark = Comparison(
-        environment=live.environment, deployment=live.id, metric=_MARK, look=0, word="same", at=utc_now()
-    )  # fmt: skip
-    store.measurements.compared(mark)
+    store.measurements.compared(mark(live, MEASURED))
 
 
 def _newest(made: list[Comparison]) -> list[Comparison]:

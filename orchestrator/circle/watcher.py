@@ -15,6 +15,7 @@ from orchestrator.circle.findings import act_on
 from orchestrator.circle.judging import due
 from orchestrator.circle.lessons import measured
 from orchestrator.circle.log_lines import LogLines
+from orchestrator.circle.marks import ACTED, is_marked, mark
 from orchestrator.deployed_from import DeployedFrom
 from orchestrator.services import Services
 
@@ -80,12 +81,14 @@ class Watcher:
         if live.kind == "rollback" or before is None:  # what was brought back is known
             return []
         made = due(store, live, before)
-        worse = [each for each in made if each.word == "worse"]
-        if worse:
-            act_on(self._services, settings, live, before, worse, self._last_lines(live.environment))
-            self._services.wake.set()
         for each in made:
             store.measurements.compared(each)
+        known = store.measurements.comparisons(live.id)
+        worse = [each for each in known if each.word == "worse"]
+        if worse and not is_marked(known, ACTED):  # also what a killed daemon has found and not acted on
+            act_on(self._services, settings, live, before, worse, self._last_lines(live.environment))
+            store.measurements.compared(mark(live, ACTED))
+            self._services.wake.set()
         if made:
             measured(self._services, live, before)
         return made

@@ -17,6 +17,7 @@ from orchestrator.circle.findings import act_on
 from orchestrator.circle.judging import due
 from orchestrator.circle.lessons import measured
 from orchestrator.circle.log_lines import is_error, new_lines
+from orchestrator.circle.watcher import Watcher
 from orchestrator.services import Services
 from tests.deployment.hosts import SERVICE, TestHost, a_host
 from tests.orchestrator.conftest import MakeHouse, make_house
@@ -142,6 +143,27 @@ def test_what_is_done_about_it_is_done_once(services: Services) -> None:
     assert len([task for task in store.tasks.select() if task.type == TaskType.CODE]) == 1
 
 
+def test_what_a_killed_daemon_has_found_is_acted_on_once(services: Services) -> None:
+    store = services.store
+    before = deployed(store, GOOD)
+    measure(store, before, 400)
+    live = deployed(store, BAD)
+    measure(store, live, 10, bad=10)
+    for each in due(store, live, before):
+        store.measurements.compared(each)  # and here the daemon was killed
+    watcher = Watcher(services)
+    row = Measurement(
+        environment="staging", deployment=live.id, commit=BAD, metric="answer", of="/items", at=utc_now(), value=20,
+        outcome="bad",
+    )  # fmt: skip
+    for _ in range(20):  # it is worse at further looks, too
+        store.measurements.add([row])
+        watcher._judge(services.settings.deployment.environments["staging"], live)
+    watcher.close()
+    assert sorted(task.id for task in store.tasks.select()) == [f"watch-{live.id}-back", f"watch-{live.id}-mend"]
+    assert len(store.journal.latest_of("version is worse")) == 1
+
+
 def test_what_came_of_a_change_is_a_lesson(services: Services) -> None:
     store, repository = services.store, services.git.repository
     first = services.git.branch.tip()
@@ -196,7 +218,7 @@ def test_a_version_that_is_worse_is_taken_back_and_to_be_mended_over_a_kill(
         second = commit(house, "half")
         deploying = json.loads(house.cli("deploy", "staging", "--commit", "main", "--json").stdout)["task"]
         house.wait_for(deploying, TaskStatus.COMPLETED, seconds=60)
-        eventually(lambda: watched(store, TaskType.CODE), "what is worse is to be mended", 60)
+        eventually(lambda: watched(store, TaskType.CODE), "what is worse is to be mended", 60)  # and then to go back
         stop(daemon, signal.SIGKILL)
     with house.daemon() as daemon, house.store() as store:
         eventually(lambda: watched(store, TaskType.DEPLOY), "it is to be taken back", 60)
